@@ -1,0 +1,378 @@
+"""What a document means: which tasks run, in which order, on which values.
+
+This module starts no process. It walks graphs, branches and loops, resolves inputs and outputs, and hands each
+container or importer to a `Leaf`. Tasks that do not wait for each other run at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from seatrial.document import expression, placeholders, values
+from seatrial.document.model import (
+    Component,
+    Constant,
+    Document,
+    FinalStatus,
+    FromInput,
+    FromTask,
+    Graph,
+    ParameterSpec,
+    Task,
+)
+from seatrial.errors import DocumentError, SeatrialError, TaskError
+from seatrial.execute.cache import Stored
+
+Json = Any
+
+
+class State(enum.StrEnum):
+    """How a task ended."""
+
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"
+    """Its condition was false, or what it needs was skipped."""
+    NOT_TRIGGERED = "NOT_TRIGGERED"
+    """Something before it failed."""
+
+
+@dataclass
+class Values:
+    """Parameters and artifacts, by name: what a component is given or gives."""
+
+    parameters: dict[str, Json] = field(default_factory=dict)
+    artifacts: dict[str, list[Stored]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One execution of a container or importer."""
+
+    path: str
+    """Where in the document: ``for-loop-1[2].train``."""
+    task: Task
+    component: Component
+    inputs: Values
+
+
+class Leaf(Protocol):
+    """Runs what is not a graph."""
+
+    async def __call__(self, call: Call) -> Values:
+        """Run it to its end.
+
+        Raises:
+            SeatrialError: it failed; the tasks behind it are not triggered.
+        """
+
+
+class Watcher(Protocol):
+    """Hears about tasks that end without having been run."""
+
+    def not_run(self, path: str, task: Task, state: State) -> None:
+        """The task was skipped or not triggered."""
+
+
+class GraphFailed(TaskError):
+    """Tasks of a graph failed; ``failures`` holds each with its path."""
+
+    def __init__(self, failures: Sequence[tuple[str, SeatrialError]]) -> None:
+        path, first = failures[0]
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        super().__init__(f"{path}: {first.what}{more}", why=first.why, todo=first.todo)
+        self.failures = tuple(failures)
+
+
+class Interpreter:
+    """Executes a document.
+
+    Args:
+        document: what to run.
+        leaf: runs containers and importers.
+        watcher: is told of tasks that are not run.
+        facts: values of the run's own placeholders, such as ``pipeline_job_name``.
+    """
+
+    def __init__(self, document: Document, leaf: Leaf, watcher: Watcher, facts: Mapping[str, Json]) -> None:
+        self._document = document
+        self._leaf = leaf
+        self._watcher = watcher
+        self._facts = facts
+
+    async def run(self, arguments: Mapping[str, Json], artifacts: Mapping[str, list[Stored]] | None = None) -> Values:
+        """Run the whole pipeline.
+
+        Raises:
+            DocumentError: an argument is unknown, missing or of the wrong type; all are named.
+            GraphFailed: a task failed. Everything that did not depend on it has run.
+        """
+        root = self._document.root
+        given = Values(dict(arguments), dict(artifacts or {}))
+        problems = [f"'{name}' is not a parameter of this pipeline" for name in sorted(set(arguments) - set(root.input_parameters))]
+        for name, spec in root.input_parameters.items():
+            value = arguments.get(name)
+            if value is None and not spec.has_default and not spec.optional:
+                problems.append(f"'{name}' ({spec.type}) is missing")
+        for name, slot in root.input_artifacts.items():
+            if name not in given.artifacts and not slot.optional:
+                problems.append(f"artifact '{name}' is missing")
+        inputs = self._complete(root, given, problems)
+        if problems:
+            takes = ", ".join(f"{n}: {s.type}" for n, s in root.input_parameters.items())
+            raise DocumentError(
+                f"pipeline '{self._document.name}': " + "; ".join(problems),
+                why=f"It takes: {takes or 'no parameters'}.",
+                todo="Pass them with --arguments '{\"name\": value}'.",
+            )
+        assert isinstance(root.implementation, Graph)
+        return await self._graph(root.implementation, inputs, "")
+
+    def _complete(self, component: Component, given: Values, problems: list[str]) -> Values:
+        """Defaults filled in and every parameter cast to its declared type."""
+        complete = Values({}, {k: v for k, v in given.artifacts.items() if k in component.input_artifacts})
+        for name, spec in component.input_parameters.items():
+            value = given.parameters.get(name)
+            if value is None and spec.has_default:
+                value = spec.default
+            if value is None:
+                continue
+            try:
+                value = values.cast(value, spec.type)
+            except ValueError as exc:
+                problems.append(f"'{name}': {exc}")
+                continue
+            if spec.literals and value not in spec.literals:
+                problems.append(f"'{name}': {value!r} is not one of {', '.join(map(repr, spec.literals))}")
+            complete.parameters[name] = value
+        return complete
+
+    async def _graph(self, graph: Graph, inputs: Values, path: str) -> Values:
+        scope = _Scope(self, inputs, graph, path)
+        async with asyncio.TaskGroup() as group:
+            for task in graph.tasks.values():
+                group.create_task(scope.node(task))
+        failures = [(p, e) for _, (p, e) in sorted(scope.failures.items())]
+        if failures:
+            raise GraphFailed(failures)
+        return scope.outputs()
+
+    async def component(self, task: Task, given: Values, path: str) -> Values:
+        """Run a task's component once."""
+        component = self._document.components[task.component]
+        problems: list[str] = []
+        inputs = self._complete(component, given, problems)
+        for name, spec in (*component.input_parameters.items(), *component.input_artifacts.items()):
+            there = name in (inputs.parameters if isinstance(spec, ParameterSpec) else inputs.artifacts)
+            if not there and not spec.optional and not any(p.startswith(f"'{name}'") for p in problems):
+                problems.append(f"'{name}' has no value")
+        if problems:
+            raise TaskError(
+                f"task '{task.display_name}' cannot start: {'; '.join(problems)}",
+                why="A task runs only on inputs of the types that its component declares.",
+                todo="Check what the tasks before it return, and the pipeline's arguments.",
+            )
+        pause = task.retry.backoff_s
+        for _ in range(task.retry.count):
+            try:
+                return await self._once(task, component, inputs, path)
+            except TaskError:
+                await asyncio.sleep(min(pause, task.retry.max_backoff_s))
+                pause *= task.retry.factor
+        return await self._once(task, component, inputs, path)
+
+    async def _once(self, task: Task, component: Component, inputs: Values, path: str) -> Values:
+        if isinstance(component.implementation, Graph):
+            return await self._graph(component.implementation, inputs, f"{path}.")
+        return await self._leaf(Call(path, task, component, inputs))
+
+    async def loop(self, task: Task, given: Values, path: str) -> Values:
+        """Run a task's component once for each item, as many at a time as its limit allows."""
+        assert task.loop is not None
+        items = self._items(task, given)
+        slots = asyncio.Semaphore(task.loop.limit or max(1, len(items)))
+        results: list[Values | None] = [None] * len(items)
+        failures: dict[int, SeatrialError] = {}
+
+        async def one(index: int, item: Json) -> None:
+            inputs = Values(dict(given.parameters), dict(given.artifacts))
+            target = inputs.artifacts if task.loop is not None and task.loop.artifacts else inputs.parameters
+            target[task.loop.item if task.loop else ""] = item
+            async with slots:
+                try:
+                    results[index] = await self.component(task, inputs, f"{path}[{index}]")
+                except SeatrialError as exc:
+                    failures[index] = exc
+
+        async with asyncio.TaskGroup() as group:
+            for index, item in enumerate(items):
+                group.create_task(one(index, item))
+        if failures:
+            raise GraphFailed([f for i, e in sorted(failures.items()) for f in _flat(f"{path}[{i}]", e)])
+        collected = Values()
+        component = self._document.components[task.component]
+        for name in component.output_parameters:
+            collected.parameters[name] = [r.parameters[name] for r in results if r and name in r.parameters]
+        for name in component.output_artifacts:
+            collected.artifacts[name] = [a for r in results if r for a in r.artifacts.get(name, [])]
+        return collected
+
+    def _items(self, task: Task, given: Values) -> Sequence[Json]:
+        loop = task.loop
+        assert loop is not None
+        if loop.raw is not None:
+            return [values.without_float_integers(item) for item in loop.raw]
+        source = loop.source or ""
+        if loop.artifacts:
+            return [[artifact] for artifact in given.artifacts.get(source, [])]
+        try:
+            return list(values.cast(given.parameters.get(source, []), "LIST"))
+        except ValueError as exc:
+            raise TaskError(
+                f"task '{task.display_name}' cannot loop over '{source}': {exc}",
+                why="A loop runs once for each item of a list.",
+                todo="Return a list from the task that gives the items.",
+            ) from exc
+
+    def fact(self, name: str) -> Json:
+        """A fact of the run. Raises KeyError for an unknown one."""
+        return self._facts[name]
+
+
+class _Scope:
+    """One execution of one graph."""
+
+    def __init__(self, interpreter: Interpreter, inputs: Values, graph: Graph, path: str) -> None:
+        self.interpreter = interpreter
+        self.inputs = inputs
+        self.graph = graph
+        self.path = path
+        self.given: dict[str, Values] = {}
+        self.states: dict[str, State] = {}
+        self.failures: dict[int, tuple[str, SeatrialError]] = {}
+        self.ended = {name: asyncio.Event() for name in graph.tasks}
+
+    async def node(self, task: Task) -> None:
+        path = f"{self.path}{task.name}"
+        try:
+            for name in sorted(task.after):
+                await self.ended[name].wait()
+            state = self.verdict(task)
+            if state is None:
+                try:
+                    inputs = self.resolve(task)
+                    if task.condition is not None and not expression.evaluate(
+                        expression.parse(task.condition), self.typed(task, inputs)
+                    ):
+                        state = State.SKIPPED
+                    else:
+                        run = self.interpreter.loop if task.loop is not None else self.interpreter.component
+                        self.given[task.name] = await run(task, inputs, path)
+                        self.states[task.name] = State.SUCCEEDED
+                        return
+                except SeatrialError as exc:
+                    for failed in _flat(path, exc):
+                        self.failures[len(self.failures)] = failed
+                    self.states[task.name] = State.FAILED
+                    return
+            self.states[task.name] = state
+            self.interpreter._watcher.not_run(path, task, state)
+        finally:
+            self.ended[task.name].set()
+
+    def verdict(self, task: Task) -> State | None:
+        """The state of a task that will not run, else ``None``."""
+        if task.always:
+            return None
+        before = {self.states[name] for name in task.after}
+        if before & {State.FAILED, State.NOT_TRIGGERED}:
+            return State.NOT_TRIGGERED
+        return State.SKIPPED if State.SKIPPED in before else None
+
+    def typed(self, task: Task, inputs: Values) -> dict[str, Json]:
+        """Parameters as the task's component declares them: a condition compares a number with a number."""
+        specs = self.interpreter._document.components[task.component].input_parameters
+        found = {}
+        for name, value in inputs.parameters.items():
+            found[name] = values.cast(value, specs[name].type) if name in specs else value
+        return found
+
+    def resolve(self, task: Task) -> Values:
+        resolved = Values()
+        later: dict[str, Json] = {}
+        for name, source in task.parameters.items():
+            origin = source.origin
+            if isinstance(origin, Constant):
+                later[name] = origin.value
+                continue
+            value = self.parameter(task, origin)
+            if value is not None and source.path is not None:
+                try:
+                    value = values.select(value, source.path)
+                except ValueError as exc:
+                    raise TaskError(
+                        f"task '{task.display_name}': input '{name}': {exc}",
+                        why="The pipeline takes one part of a value.",
+                        todo="Check what the loop's items or the task before it hold.",
+                    ) from exc
+            if value is not None:
+                resolved.parameters[name] = value
+        for name, constant in later.items():
+            resolved.parameters[name] = placeholders.fill_value(constant, lambda p: self.placeholder(p, task, resolved))
+        for name, artifact in task.artifacts.items():
+            several = (
+                self.inputs.artifacts.get(artifact.name)
+                if isinstance(artifact, FromInput)
+                else self.output(artifact).artifacts.get(artifact.key)
+            )
+            if several is not None:
+                resolved.artifacts[name] = several
+        return resolved
+
+    def parameter(self, task: Task, origin: FromInput | FromTask | FinalStatus) -> Json:
+        if isinstance(origin, FromInput):
+            return self.inputs.parameters.get(origin.name)
+        if isinstance(origin, FromTask):
+            return self.output(origin).parameters.get(origin.key)
+        errors = [e for p, e in self.failures.values() if p == f"{self.path}{origin.task}" or p.startswith(f"{self.path}{origin.task}.")]
+        return {
+            "state": str(self.states[origin.task]),
+            "error": {"message": errors[0].what} if errors else {},
+            "pipelineJobResourceName": self.interpreter.fact("pipeline_job_resource_name"),
+            "pipelineTaskName": origin.task,
+        }
+
+    def output(self, source: FromTask) -> Values:
+        return self.given.get(source.task, Values())
+
+    def placeholder(self, text: str, task: Task, resolved: Values) -> Json:
+        found = placeholders.input_name(text)
+        if found is not None and found[0] == "parameters":
+            name = found[1]
+            return resolved.parameters[name] if name in resolved.parameters else self.inputs.parameters[name]
+        if text == "pipeline_task_name":
+            return task.name
+        return self.interpreter.fact(text)
+
+    def outputs(self) -> Values:
+        """The surrounding component's outputs; of several sources, the first that exists."""
+        result = Values()
+        for name, sources in self.graph.parameters.items():
+            for source in sources:
+                if source.key in self.output(source).parameters:
+                    result.parameters[name] = self.output(source).parameters[source.key]
+                    break
+        for name, sources in self.graph.artifacts.items():
+            for source in sources:
+                if source.key in self.output(source).artifacts:
+                    result.artifacts[name] = self.output(source).artifacts[source.key]
+                    break
+        return result
+
+
+def _flat(path: str, error: SeatrialError) -> list[tuple[str, SeatrialError]]:
+    return list(error.failures) if isinstance(error, GraphFailed) else [(path, error)]
