@@ -1,1 +1,1 @@
-"""The project's models: one folder each."""
+"""The project's components: one thin function per file. They read the model's settings and call the engine."""

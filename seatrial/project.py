@@ -184,6 +184,9 @@ class Layout(Settings):
     pipelines: str = "pipelines"
     models: str = "training"
     image: str = "seatrial"
+    preload: tuple[str, ...] = ()
+    """Modules that tasks need and that take long to import: loaded once per run, shared by every task's process.
+    None of the project's own, and none that starts a thread."""
 
 
 class Project(Settings):

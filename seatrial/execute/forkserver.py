@@ -177,6 +177,8 @@ def _import(name: str) -> None:
         importlib.import_module(name)
     except Exception as exc:  # noqa: BLE001 - a warm-up that fails costs time only; the task that needs it says why
         print(f"preload {name}: {exc}", file=sys.stderr)  # noqa: T201 - the server's log
+    if sys.platform == "linux" and len(os.listdir("/proc/self/task")) > 1:
+        print(f"preload {name}: started a thread; a fork of it is not safe", file=sys.stderr)  # noqa: T201
 
 
 def _die_with_parent() -> None:

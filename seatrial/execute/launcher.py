@@ -18,6 +18,8 @@ from typing import Any
 from seatrial.errors import TaskError
 
 Json = Any
+# what keeps the preloaded libraries from starting threads in the fork server
+_SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 Listener = Callable[[Mapping[str, Json]], None]
 
 
@@ -61,7 +63,7 @@ class Launcher:
 
     async def __aenter__(self) -> Launcher:
         ours, theirs = socket.socketpair()
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+        environment = {**os.environ, **_SINGLE_THREADED}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "seatrial.execute.forkserver", str(theirs.fileno()), *self._preload],
