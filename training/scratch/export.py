@@ -26,26 +26,26 @@ IR_VERSION = 8
 def linear(weights: Array, bias: float) -> onnx.ModelProto:
     """``prediction = features @ weights + bias``; weights: shape (k,)."""
     graph = _Graph()
-    graph.matrix_vector("features", weights, bias, "prediction")
+    graph.single("features", weights[:, None], np.array([bias]), "prediction")
     return graph.model("linear", len(weights), "prediction")
 
 
 def logistic(weights: Array, bias: float) -> onnx.ModelProto:
     """``probability = sigmoid(features @ weights + bias)``; weights: shape (k,)."""
     graph = _Graph()
-    graph.matrix_vector("features", weights, bias, "logit")
+    graph.single("features", weights[:, None], np.array([bias]), "logit")
     graph.node("Sigmoid", ["logit"], "probability")
     return graph.model("logistic", len(weights), "probability")
 
 
 def network(layers: Sequence[Layer], columns: int) -> onnx.ModelProto:
-    """The layers in order, then the sigmoid. The first takes ``columns`` features; the last is dense, with one output."""
+    """The layers in order, then the sigmoid; they take ``columns`` features, and the last is dense with one output."""
     graph = _Graph()
     value = "features"
     for position, layer in enumerate(layers):
         match layer:
             case Dense() if position == len(layers) - 1:
-                graph.matrix_vector(value, layer.weight[:, 0], float(layer.bias[0]), "logit")
+                graph.single(value, layer.weight, layer.bias, "logit")
             case Dense():
                 value = graph.dense(value, layer.weight, layer.bias, f"dense_{position}")
             case Relu():
@@ -81,10 +81,14 @@ class _Graph:
         weight_name, bias_name = self.constant(f"{output}_weight", weight), self.constant(f"{output}_bias", bias)
         return self.node("Gemm", [value, weight_name, bias_name], output)
 
-    def matrix_vector(self, value: str, weights: Array, bias: float, output: str) -> str:
-        """[N, k] times [k] is [N]: the shape that is wanted, without a column to squeeze away."""
-        product = self.node("MatMul", [value, self.constant(f"{output}_weights", weights)], f"{output}_product")
-        return self.node("Add", [product, self.constant(f"{output}_bias", bias)], output)
+    def single(self, value: str, weight: Array, bias: Array, output: str) -> str:
+        """A dense layer with one unit, without its axis of length 1: shape [N].
+
+        MatMul by a vector of shape [k] would give that at once, but onnxruntime 1.31 refuses it for 0 rows.
+        """
+        column = self.dense(value, weight, bias, f"{output}_column")
+        self.constants.append(numpy_helper.from_array(np.array([1], dtype=np.int64), f"{output}_axes"))
+        return self.node("Squeeze", [column, f"{output}_axes"], output)
 
     def gelu(self, x: str, output: str) -> str:
         """x * (0.5 + 0.5 tanh(SCALE (x + CUBE x**3))), in operators older than ONNX's own Gelu (opset 20)."""

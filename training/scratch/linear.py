@@ -87,7 +87,8 @@ def fit_linear(x: npt.NDArray[Any], y: npt.NDArray[Any], *, l2: float = 0.0) -> 
         block = np.column_stack((x[rows], np.ones(rows.stop - rows.start), y[rows])).astype(np.float64, copy=False)
         # numpy's type stubs describe the other modes only
         triangle = cast(Float64, np.linalg.qr(np.vstack((triangle, block)), mode="r"))
-    solution = np.linalg.lstsq(triangle[:, :-1], triangle[:, -1], rcond=None)[0]
+    precision = float(np.finfo(np.float64).eps) * max(n, k + 1)  # the rounding of n rows, not of the triangle's few
+    solution = np.linalg.lstsq(triangle[:, :-1], triangle[:, -1], rcond=precision)[0]
     return Linear(
         weights=solution[:k].astype(np.float32),
         bias=float(np.float32(solution[k])),
@@ -120,7 +121,7 @@ def fit_linear_by_descent(
     l2: float = 0.0,
     learning_rate: float | None = None,
     steps: int = 2000,
-    tolerance: float = 1e-6,
+    tolerance: float = 1e-5,
     dtype: FloatType = np.float32,
     progress: Progress | None = None,
 ) -> Linear:

@@ -102,8 +102,7 @@ def fit_logistic(
     gain, iteration = math.inf, 0
     while gain > tolerance and iteration < iterations:
         iteration += 1
-        # not `solve`: one-hot columns and the bias repeat each other, and without l2 the matrix is then singular
-        step = np.linalg.lstsq(curvature, gradient, rcond=None)[0]
+        step = _newton_step(gradient, curvature, rows=len(x))
         gain = float(gradient @ step) / 2
         size = 1.0
         ahead = logistic_derivatives(theta - step, x, y, l2=l2)
@@ -125,6 +124,19 @@ def fit_logistic(
             "training_loss": float(loss),
         },
     )
+
+
+def _newton_step(gradient: Float64, curvature: Float64, rows: int) -> Float64:
+    """Solve ``curvature @ step = gradient``, with zero step where the rows say nothing.
+
+    One-hot columns and the bias repeat each other: without l2 the matrix is singular, and ``solve`` would return noise.
+    Dividing by the diagonal first keeps a rare category from passing for rounding beside a column of large numbers.
+    """
+    scale = np.sqrt(np.diag(curvature))
+    scale[scale == 0] = 1
+    precision = float(np.finfo(np.float64).eps) * rows
+    step: Float64 = np.linalg.lstsq(curvature / np.outer(scale, scale), gradient / scale, rcond=precision)[0] / scale
+    return step
 
 
 def logistic_derivatives(
