@@ -265,7 +265,8 @@ def _validated(kind: type[T], table: dict[str, Any], path: Path) -> T:
     except ValidationError as exc:
         problems = [_problem(kind, error["loc"], error["msg"], error["type"]) for error in exc.errors()]
         raise ProjectError(
-            f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n" + "\n".join(f"  {p}" for p in problems),
+            f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n"
+            + "\n".join(f"  {p}" for p in problems),
             why="Settings are checked whole before anything runs, so that a typo cannot change what happens.",
             todo=f"Correct {path.name}; docs/model-toml.md lists every setting.",
         ) from exc
