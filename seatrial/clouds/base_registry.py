@@ -1,0 +1,165 @@
+"""The registry contract: which versions of a model exist, which one is champion, and on what evidence it became so.
+
+Every cloud keeps this with its own means (MLflow's SQLite file here, model package groups on SageMaker, model versions
+with aliases on Vertex). Three promises hold everywhere, and the contract suite checks them:
+
+- a package is one version: the same digest gives the same version, however often and from wherever it is registered;
+- a promotion is compare-and-set: it names the champion that the evidence compared with, and fails when that one moved;
+- every change is one step: a process killed at any point leaves the old state or the new one, never a mixture.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One registered version of a model, as it was when it was read."""
+
+    model: str
+    number: int
+    """Counts from 1 within the model; never used twice."""
+    digest: str
+    """SHA-256 of the package's manifest, 64 hex digits; empty for a version that something else put there."""
+    run: str
+    """The Seatrial run that registered it; empty when unknown."""
+    created: dt.datetime
+    promoted: bool
+    """Whether it is or ever was champion."""
+    promoted_over: int | None
+    """The champion that it replaced when it was last promoted; None also when there was none."""
+    rolled_back: bool
+    """Whether its last time as champion ended in a rollback."""
+    aliases: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """What the caller of ``register`` said about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What a promotion did."""
+
+    version: Version
+    over: int | None
+    """The champion that it replaced."""
+    changed: bool
+    """False when the version already was champion, over the same one: the promotion had happened before."""
+
+
+class Registry(Protocol):
+    """Versions of models, and which one serves. Every method may be called from several processes at once.
+
+    All methods raise ``ResourceError`` when the machine or the service refuses (full disk, no permission, busy for too
+    long) and ``RegistryError`` when the registry itself is damaged or was written by something newer.
+    """
+
+    def register(self, model: str, package: Path, digest: str, *, run: str, tags: Mapping[str, str]) -> Version:
+        """Keep a copy of the package and make a version for it; create the model when it is new.
+
+        Idempotent by ``digest``: the same package gives the version that exists, with the tags it was first given.
+
+        Raises:
+            PackageError: the package must not be trusted.
+            RegistryError: its digest is not ``digest``: something else than what was evaluated.
+        """
+
+    def promote(self, model: str, version: int, *, expected_champion: int | None, again: bool = False) -> Promotion:
+        """Make ``version`` the champion and the present champion ``previous``, if that still is ``expected_champion``.
+
+        Promoting the champion over the one that it already replaced changes nothing and is not an error, so that a
+        run killed after this call may repeat it.
+
+        ``expected_champion`` is the version that the evidence compared with; None: there was no champion. ``again``
+        promotes a version although it was rolled back; otherwise an unchanged pipeline, run once more, would undo the
+        rollback with the evidence that had already turned out wrong.
+
+        Raises:
+            RegistryError: the champion moved, or the version does not exist, lost its package or was rolled back.
+        """
+
+    def rollback(self, model: str, version: int | None = None) -> Version | None:
+        """Make the previous champion champion again; None: there was none, and the model now has no champion.
+
+        ``version`` is the champion that is to go; None: whichever is champion now. When it has been rolled back
+        already, nothing changes: two alarms about one version must not go back two steps.
+
+        Raises:
+            RegistryError: there is no champion, or it is another one than ``version``.
+        """
+
+    def champion(self, model: str) -> Version | None:
+        """Return the version that serves; None when there is none."""
+
+    def champion_for(self, model: str, digests: Collection[str]) -> Version | None:
+        """Return the version that packages with these digests would replace, or did replace.
+
+        When the champion is one of them, that is the version it was promoted over, else the champion. So a run that is
+        repeated without a change compares with what it compared with before, and finds everything cached.
+        """
+
+    def version(self, model: str, number: int) -> Version:
+        """Return one version.
+
+        Raises:
+            RegistryError: there is no such version; those that exist are listed.
+        """
+
+    def versions(self, model: str) -> Sequence[Version]:
+        """Return all versions, oldest first; empty for an unknown model."""
+
+    def models(self) -> Sequence[str]:
+        """Return the names of all models that have been registered, sorted."""
+
+    def package_path(self, version: Version) -> Path:
+        """Return the folder that holds the version's package; reading it checks its manifest.
+
+        Raises:
+            RegistryError: the version has no package here.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateRecord:
+    """What is worth comparing about one candidate across runs."""
+
+    parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One Seatrial run, as a tracking service keeps it."""
+
+    run: str
+    model: str
+    status: Literal["running", "finished", "failed"]
+    started: dt.datetime
+    """Aware; also the time of the metrics."""
+    ended: dt.datetime | None = None
+    parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Such as ``verdict``, ``git_commit`` and ``data_digest``."""
+    candidates: Mapping[str, CandidateRecord] = field(default_factory=dict)
+    """Candidate name -> its values; they are kept as ``<candidate>/<name>``."""
+    folder: Path | None = None
+    """The run's own folder, with its report: the tracking service links to it."""
+
+
+class Tracking(Protocol):
+    """What happened in runs, for people who compare them."""
+
+    def log_run(self, record: RunRecord) -> str:
+        """Keep the record and return the service's own id of the run.
+
+        Idempotent by ``record.run``: logging a run again replaces what was kept, in one step, so a resumed run neither
+        duplicates nor mixes. Texts longer than the service takes are cut, with an ellipsis at the cut.
+
+        Raises:
+            RegistryError: a name is not one that the service takes; all of them are listed.
+        """
