@@ -1,1 +1,1 @@
-"""The project's models: one folder each."""
+"""The project's pipelines: ordinary KFP v2 graphs of its components. They are compiled; nothing here runs."""

@@ -165,6 +165,8 @@ class Component(Generic[P, R]):
             task.set_memory_limit(f"{self.resources.memory_gb:g}G")
         if self.resources.accelerators:
             task.set_accelerator_type(self.resources.accelerator).set_accelerator_limit(self.resources.accelerators)
+        if self.job:
+            task.set_env_variable("SEATRIAL_JOB", self.job)  # kfp 2.17 cannot load a component that has it in its text
         if not self.cache:
             task.set_caching_options(False)
         return task
@@ -177,8 +179,6 @@ class Component(Generic[P, R]):
             "command": ["python", "-m", "seatrial.component", self.entry],
             "args": ["{{$}}"],
         }
-        if self.job:
-            container["env"] = [{"name": "SEATRIAL_JOB", "value": self.job}]
         inputs: dict[str, Json] = {
             "parameters": {p.name: _parameter_document(p) for p in self.parameters.values()},
             "artifacts": {s.name: _slot_document(s) for s in self.inputs.values()},

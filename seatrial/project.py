@@ -196,6 +196,12 @@ class Project(Settings):
     layout: Layout
     state: Path
     """Where runs, cache, registry and endpoints live: ``.seatrial`` under the root, or ``$SEATRIAL_HOME``."""
+    target: str = "local"
+    """Where registry and endpoints are: ``$SEATRIAL_TARGET``."""
+    run: str = ""
+    """The run that this process is a task of: ``$SEATRIAL_RUN``."""
+    commit: str | None = None
+    """The source's commit where git cannot be asked, as in an image: ``$SEATRIAL_GIT_COMMIT``."""
 
     def models(self) -> tuple[str, ...]:
         """Names of the models: folders under ``training/`` that hold a ``model.toml``."""
@@ -243,7 +249,14 @@ def load(start: Path | None = None) -> Project:
             layout = _validated(Layout, _read_toml(path), path)
             home = os.environ.get("SEATRIAL_HOME")
             state = Path(home).resolve() if home else path.parent / ".seatrial"
-            return Project(root=path.parent, layout=layout, state=state)
+            return Project(
+                root=path.parent,
+                layout=layout,
+                state=state,
+                target=os.environ.get("SEATRIAL_TARGET", "local"),
+                run=os.environ.get("SEATRIAL_RUN", ""),
+                commit=os.environ.get("SEATRIAL_GIT_COMMIT"),
+            )
     raise ProjectError(
         f"no {PROJECT_FILE} found",
         why="Searched: " + ", ".join(str(p) for p in places) + ".",

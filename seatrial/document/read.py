@@ -160,9 +160,12 @@ class _Reader:
         return value
 
     def texts(self, value: Json, where: str) -> tuple[str, ...]:
+        return tuple(self.text(item, where) for item in self.items(value, where))
+
+    def items(self, value: Json, where: str) -> list[Json]:
         if not isinstance(value, list):
             raise _Problem(f"{where}: expected a list, found {type(value).__name__}")
-        return tuple(self.text(item, where) for item in value)
+        return value
 
     def number(self, value: Json, where: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -183,7 +186,7 @@ class _Reader:
             return self.importer(table["importer"], f"{where}.importer")
         container = self.table(table["container"], f"{where}.container", "image command args env resources")
         env = {}
-        for item in container.get("env", []):
+        for item in self.items(container.get("env", []), f"{where}.env"):
             pair = self.table(item, f"{where}.env", "name value")
             env[self.text(pair.get("name"), f"{where}.env")] = self.text(pair.get("value", ""), f"{where}.env")
         return Container(
@@ -260,7 +263,7 @@ class _Reader:
             optional=bool(table.get("isOptional", False)),
             has_default="defaultValue" in table,
             default=without_float_integers(table.get("defaultValue")),
-            literals=tuple(without_float_integers(table.get("literals", []))),
+            literals=tuple(without_float_integers(self.items(table.get("literals", []), where))),
         )
 
     def artifact(self, _name: str, value: Json, where: str) -> ArtifactSpec:
@@ -294,11 +297,11 @@ class _Reader:
             selectors = [table["valueFromParameter"]]
         else:
             selectors = self.table(table["valueFromOneof"], where, "parameterSelectors").get("parameterSelectors", [])
-        return tuple(self.selector(s, where, "outputParameterKey") for s in selectors)
+        return tuple(self.selector(s, where, "outputParameterKey") for s in self.items(selectors, where))
 
     def output_artifact(self, _name: str, value: Json, where: str) -> tuple[FromTask, ...]:
         selectors = self.table(value, where, "artifactSelectors").get("artifactSelectors", [])
-        return tuple(self.selector(s, where, "outputArtifactKey") for s in selectors)
+        return tuple(self.selector(s, where, "outputArtifactKey") for s in self.items(selectors, where))
 
     def selector(self, value: Json, where: str, key: str) -> FromTask:
         table = self.table(value, where, f"producerSubtask {key}")

@@ -139,11 +139,11 @@ class Cache:
             return False
         if _signatures(folder / "outputs") == table["files"]:
             return True
-        return all(
-            "path" not in artifact or content_digest(folder / artifact["path"]) == artifact["digest"]
-            for several in table["artifacts"].values()
-            for artifact in several
-        )
+        kept = [a for several in table["artifacts"].values() for a in several if "path" in a]
+        try:
+            return all(content_digest(folder / a["path"]) == a["digest"] for a in kept)
+        except OSError:
+            return False  # a file is gone
 
     def _holds(self, observed: Mapping[str, Json]) -> bool:
         return all(self._digest(path) == digest for path, digest in observed.get("files", {}).items()) and all(

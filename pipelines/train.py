@@ -1,0 +1,57 @@
+"""From source tables to a served, verified model, if the gate says so."""
+
+from kfp import dsl
+
+from components.candidates import candidates
+from components.deploy import deploy
+from components.evaluate import evaluate
+from components.gate import gate
+from components.ingest import ingest
+from components.profile import profile
+from components.register import register
+from components.split import split
+from components.train import train as train_one
+from components.validate import validate
+from components.verify import verify
+
+
+@dsl.pipeline(name="train")
+def train(model: str, limit_rows: int = 0, seed: int = 0) -> None:
+    """Train every candidate, let the gate decide, and put a promoted model behind the endpoint."""
+    raw = ingest.task(model=model, limit_rows=limit_rows)
+    checked = validate.task(model=model, raw=raw.outputs["raw"])
+    parts = split.task(model=model, raw=raw.outputs["raw"]).after(checked)
+    described = profile.task(model=model, train=parts.outputs["train"])
+    listed = candidates.task(model=model)
+    with dsl.ParallelFor(listed.outputs["names"]) as name:
+        built = train_one.task(
+            model=model,
+            candidate=name,
+            seed=seed,
+            train=parts.outputs["train"],
+            validation=parts.outputs["validation"],
+            holdout=parts.outputs["holdout"],
+            profile=described.outputs["profile"],
+        )
+    packages = dsl.Collected(built.outputs["package"])
+    scored = evaluate.task(
+        model=model, packages=packages, validation=parts.outputs["validation"], holdout=parts.outputs["holdout"]
+    )
+    verdict = gate.task(
+        model=model,
+        scores=scored.outputs["scores"],
+        evaluation=scored.outputs["evaluation"],
+        findings=checked.outputs["findings"],
+    )
+    with dsl.If(verdict.outputs["decision"] == "promote", name="promoted"):
+        registered = register.task(
+            model=model,
+            package=scored.outputs["package"],
+            decision_file=verdict.outputs["decision_file"],
+        )
+        served = deploy.task(
+            model=model,
+            version=registered.outputs["version"],
+            champion_version=verdict.outputs["champion_version"],
+        )
+        verify.task(model=model, version=served.outputs["version"])

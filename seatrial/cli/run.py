@@ -1,0 +1,132 @@
+"""``seatrial run``: a model's training pipeline, or any compiled pipeline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from seatrial import project
+from seatrial.cli.outcome import Outcome, conclude
+from seatrial.cli.output import console, print_error, print_json
+from seatrial.cli.watch import Watch
+from seatrial.document import Document, read, read_text
+from seatrial.errors import SeatrialError, UsageError
+from seatrial.execute.run import Machine, Ran, execute
+
+Json = Any
+GATE_SAID_NO = 3
+
+
+def run(
+    what: Annotated[str, typer.Argument(help="A model's name, or a compiled pipeline (.yaml).")],
+    arguments: Annotated[str, typer.Option(help="Pipeline arguments as a JSON object.")] = "{}",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")] = False,
+    cache: Annotated[bool, typer.Option(help="Reuse results that still hold.")] = True,
+) -> None:
+    """Run a model's training pipeline on this machine, or any KFP v2 pipeline.
+
+    Exit codes: 0 promoted (or the pipeline succeeded), 3 the gate said no, 1 an error, 2 wrong usage.
+    """
+    given = _arguments(arguments)
+    if what.endswith((".yaml", ".yml", ".json")):
+        _run_document(Path(what), given, as_json=as_json, cache=cache)
+    else:
+        _run_model(what, given, as_json=as_json, cache=cache)
+
+
+def _run_model(name: str, given: dict[str, Json], *, as_json: bool, cache: bool) -> None:
+    opened = project.load()
+    model = opened.model(name)
+    document = _compiled(opened, "train")
+    machine = Machine(
+        root=opened.root,
+        state=opened.state,
+        preload=opened.layout.preload,
+        environment={
+            "SEATRIAL_PROJECT": str(opened.root),
+            "SEATRIAL_HOME": str(opened.state),
+            "SEATRIAL_TARGET": opened.target,
+        },
+        use_cache=cache,
+    )
+    out = console(stderr=as_json)
+    out.print(f"\n [bold]{escape(name)}[/]  train  ({opened.target})", soft_wrap=True)
+    ran = _watched(document, {"model": name, **given}, machine, out)
+    outcome = conclude(opened, model, ran)
+    if as_json:
+        print_json(outcome.to_dict())
+    else:
+        _print_outcome(out, outcome)
+    if ran.error is not None:
+        if not as_json:
+            print_error(ran.error, as_json=False)
+        raise typer.Exit(1)
+    raise typer.Exit(0 if outcome.promoted else GATE_SAID_NO)
+
+
+def _run_document(path: Path, given: dict[str, Json], *, as_json: bool, cache: bool) -> None:
+    document = read(path)
+    machine = Machine(root=Path.cwd(), state=_state(), use_cache=cache)
+    out = console(stderr=as_json)
+    out.print(f"\n [bold]{escape(document.name)}[/]  (local)", soft_wrap=True)
+    ran = _watched(document, given, machine, out)
+    if as_json:
+        print_json(ran.record)
+    elif ran.error is None:
+        for key, value in ran.record["outputs"].items():
+            out.print(escape(f" {key} = {json.dumps(value)}"))
+        out.print(escape(f" run      {ran.folder}"), style="dim")
+    if ran.error is not None:
+        if not as_json:
+            print_error(ran.error, as_json=False)
+        raise typer.Exit(1)
+
+
+def _watched(document: Document, arguments: dict[str, Json], machine: Machine, out: Console) -> Ran:
+    with Watch(out) as watch:
+        return execute(document, arguments, machine, watch)
+
+
+def _compiled(opened: project.Project, pipeline: str) -> Document:
+    from seatrial.document.compile import compile_pipeline  # kfp takes a second to import
+
+    path = opened.root / opened.layout.pipelines / f"{pipeline}.py"
+    return read_text(compile_pipeline(path, root=opened.root, image=opened.layout.image), str(path))
+
+
+def _state() -> Path:
+    """A stranger's pipeline needs no project; without one its results are kept beside it."""
+    try:
+        return project.load().state
+    except SeatrialError:
+        return Path.cwd() / ".seatrial"
+
+
+def _arguments(text: str) -> dict[str, Json]:
+    try:
+        given = json.loads(text)
+    except json.JSONDecodeError as exc:
+        raise UsageError(
+            f"--arguments is not JSON: {exc.msg} at character {exc.pos}",
+            why="Arguments have types, and JSON writes them.",
+            todo="""For example: --arguments '{"n": 10, "name": "a"}'.""",
+        ) from exc
+    if not isinstance(given, dict):
+        raise UsageError(
+            "--arguments is not a JSON object",
+            why="Arguments are passed by name.",
+            todo="""For example: --arguments '{"n": 10}'.""",
+        )
+    return given
+
+
+def _print_outcome(out: Console, outcome: Outcome) -> None:
+    out.print()
+    for label, text in outcome.lines():
+        out.print(f" [bold]{label:<10}[/] {escape(text)}", soft_wrap=True)
+    out.print()

@@ -1,0 +1,74 @@
+"""Compiles a Python file with one ``@dsl.pipeline`` to a pipeline document, with KFP's own compiler."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from seatrial.component import compiled_for
+from seatrial.errors import DocumentError, MissingExtra
+
+
+def compile_pipeline(path: Path, *, root: Path, image: str) -> str:
+    """The YAML of the pipeline in a file.
+
+    Args:
+        path: a Python file that defines one pipeline.
+        root: the project's folder; it is put on the module path while the file is imported.
+        image: the container image that components name.
+
+    Raises:
+        DocumentError: the file is missing, cannot be imported, or defines no pipeline or several.
+        MissingExtra: kfp is not installed.
+    """
+    if not path.is_file():
+        raise DocumentError(
+            f"{path} is not there", why="It should define the pipeline.", todo="Check the name, or add the file."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # kfp warns about its own future; the person cannot act on it
+            from kfp import compiler
+            from kfp.dsl import graph_component
+    except ImportError as exc:
+        if (exc.name or "").split(".")[0] != "kfp":
+            raise
+        raise MissingExtra("Compiling a pipeline", "kfp", "pipelines") from exc
+    with _on_path(root), compiled_for(image), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        spec = importlib.util.spec_from_file_location(f"_seatrial_pipeline_{path.stem}", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except ImportError as exc:
+            raise DocumentError(
+                f"{path} cannot be imported: {exc}",
+                why="A pipeline is compiled by importing the file that defines it.",
+                todo="Install what it imports, or correct the import.",
+            ) from exc
+        found = [v for v in vars(module).values() if isinstance(v, graph_component.GraphComponent)]
+        if len(found) != 1:
+            raise DocumentError(
+                f"{path} defines {len(found)} pipelines",
+                why="One file is one pipeline, so that its name says which one runs.",
+                todo="Keep exactly one @dsl.pipeline in it.",
+            )
+        with tempfile.TemporaryDirectory(prefix="seatrial-compile-") as folder:
+            out = Path(folder) / "pipeline.yaml"
+            compiler.Compiler().compile(found[0], str(out))
+            return out.read_text(encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _on_path(root: Path) -> Iterator[None]:
+    sys.path.insert(0, str(root))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(root))
