@@ -80,7 +80,7 @@ def test_two_moons_are_learned(activation: ActivationName) -> None:
     x, y = moons(2000, 0)
     validation, test = moons(500, 1), moons(2000, 2)
     network = fit_network(
-        x, y, *validation, activation=activation, batch=64, learning_rate=0.01, epochs=20, patience=20
+        x, y, *validation, activation=activation, dropout=0, l2=1e-5, batch=64, learning_rate=0.03, epochs=30
     )
     line = fit_network(x, y, *validation, hidden=(), batch=64, learning_rate=0.03, epochs=30, patience=30)
     assert roc_auc_score(test[1], network.probability(test[0])) > 0.985

@@ -43,21 +43,24 @@ def test_the_rate_falls_from_all_to_nothing() -> None:
     assert [cosine(2.0, done) for done in (0, 0.5, 1)] == pytest.approx([2.0, 1.0, 0.0])
 
 
-def rehearse(losses: list[float], patience: int, progress: Progress | None = None) -> tuple[Array, Training]:
-    """Train one weight whose value is the number of its epoch, with validation losses that are given."""
+def rehearse(
+    losses: list[float], patience: int, progress: Progress | None = None
+) -> tuple[list[float], float, Training]:
+    """Train one weight that never stops growing, with validation losses that are given.
+
+    Returns: the weight at each validation, the weight in the end, and what training says.
+    """
     theta = np.zeros(1)
     told = iter(losses)
-
-    def gradient(rows: npt.NDArray[np.int64]) -> Array:
-        return np.zeros(1)
+    seen: list[float] = []
 
     def validation_loss() -> float:
-        theta[0] += 1
+        seen.append(float(theta[0]))
         return next(told)
 
     training = minimise(
         theta,
-        gradient,
+        lambda rows: -np.ones(1),
         validation_loss,
         rows=4,
         learning_rate=0.1,
@@ -67,27 +70,35 @@ def rehearse(losses: list[float], patience: int, progress: Progress | None = Non
         generator=np.random.default_rng(0),
         progress=progress,
     )
-    return theta, training
+    assert seen == sorted(set(seen)), "the weight differs at each validation, so which one was kept can be told"
+    return seen, float(theta[0]), training
 
 
 def test_early_stopping_restores_the_best_weights() -> None:
     """Not the last ones: they are the ones that had begun to fit the noise."""
-    theta, training = rehearse([5.0, 3.0, 4.0, 6.0, 1.0], patience=2)
-    assert theta[0] == 2
+    seen, kept, training = rehearse([5.0, 3.0, 4.0, 6.0, 1.0], patience=2)
+    assert kept == seen[1]
     assert training == Training(epochs=4, best_epoch=2, validation_loss=3.0)
 
 
 def test_patience_decides_when() -> None:
     """The control: one more epoch of patience would have found the better minimum."""
-    theta, training = rehearse([5.0, 3.0, 4.0, 6.0, 1.0], patience=3)
-    assert theta[0] == 5
+    seen, kept, training = rehearse([5.0, 3.0, 4.0, 6.0, 1.0], patience=3)
+    assert kept == seen[4]
     assert training.best_epoch == 5
 
 
 def test_the_best_weights_are_restored_when_the_epochs_run_out() -> None:
     """The end of the budget is no reason to keep worse weights."""
-    theta, _ = rehearse([2.0, 1.0, 1.5], patience=10)
-    assert theta[0] == 2
+    seen, kept, _ = rehearse([2.0, 1.0, 1.5], patience=10)
+    assert kept == seen[1]
+
+
+def test_the_weights_that_are_judged_and_kept_are_the_averaged_ones() -> None:
+    """By hand: a constant gradient makes Adam's steps the rate, 0.1 and then 0.05; the average moves by 1, then 0.9."""
+    seen, kept, _ = rehearse([1.0], patience=1)
+    assert seen == pytest.approx([0.1 * 0.1 + 0.9 * 0.15])
+    assert kept == seen[0]
 
 
 def test_divergence_is_an_error() -> None:
