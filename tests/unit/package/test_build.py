@@ -127,6 +127,20 @@ def test_a_candidate_learns_from_the_graphs_output_and_never_from_the_holdout(tm
     assert data.seed == 7 and told == [(1, 2, "half")]
 
 
+def test_linear_algebra_runs_on_one_thread_while_fitting(tmp_path: Path) -> None:
+    """Two threads add up in another order than one: the same inputs then gave another digest on another machine."""
+    from threadpoolctl import threadpool_info
+
+    threads: set[int] = set()
+
+    def fit(data: TrainingData) -> Fitted:
+        threads.update(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return logistic(data)
+
+    build_example(tmp_path / "out", Candidate("spy", fit, features=CANDIDATES["logistic"].features), threads=2)
+    assert threads == {1}
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, SystemExit])
 def test_an_interrupted_build_leaves_nothing(error: type[BaseException], tmp_path: Path) -> None:
     def fit(data: TrainingData) -> Fitted:
@@ -188,6 +202,23 @@ def test_a_table_without_label_is_refused() -> None:
 def test_a_profile_that_is_no_object_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match="profile is not a JSON object"):
         build_example(tmp_path / "out", CANDIDATES["logistic"], profile=b"[1]")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.zeros(2), np.float32(1)])
+def test_a_metric_that_json_cannot_hold_is_an_answerable_error(value: Any, tmp_path: Path) -> None:
+    """A metric without an answer is often NaN, and the build would end in a traceback about JSON."""
+    with pytest.raises(PackageError, match="the score function reported a value that JSON cannot hold"):
+        build_example(tmp_path / "out", CANDIDATES["logistic"], score=lambda y, p: {"roc_auc": value})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_parameter_that_json_cannot_hold_is_an_answerable_error(tmp_path: Path) -> None:
+    class Odd(Off):
+        parameters = {"rate": float("nan")}  # noqa: RUF012  (a read-only stand-in)
+
+    candidate = Candidate("odd", lambda data: Odd(logistic(data)), features=CANDIDATES["logistic"].features)
+    with pytest.raises(PackageError, match="odd reported a value"):
+        build_example(tmp_path / "out", candidate)
 
 
 def test_nan_answers_stop_the_build(tmp_path: Path) -> None:
