@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
+from threadpoolctl import threadpool_limits
 
 from seatrial.errors import DataError, PackageError, ResourceError
 from seatrial.package import graph
@@ -119,7 +120,8 @@ def build(
         profile: ``profile.json``, a JSON object, as monitoring wrote it for the training rows.
         lineage: where the data and the code came from; its ``seed`` is the candidate's.
         score: metrics of the package's answers on the validation rows.
-        threads: for the candidate. The package's own answers are always computed on one.
+        threads: for the candidate's own use. Linear algebra (BLAS) runs on one thread while it fits, so that the
+            same inputs give the same package on any number of cores; so do the package's own answers.
         progress: handed to the candidate.
 
     Raises:
@@ -146,7 +148,7 @@ def build(
             threads=threads,
             progress=progress,
         )
-    with _timed(seconds, "fit"):
+    with _timed(seconds, "fit"), threadpool_limits(1, user_api="blas"):  # sums of several threads differ by core count
         fitted = candidate.fit(data)
     del data
     with _timed(seconds, "export"):
@@ -162,19 +164,18 @@ def build(
                 why="The golden sample, which proves a deployment, is made of rows that callers could send.",
                 todo="Choose missing = 'impute' for such columns, or correct dataset.sql.",
             )
-        metrics = Metrics(
-            rows=Rows(train=train.packed.rows, validation=validation.packed.rows, holdout=holdout.rows),
-            features=len(features.names),
-            validation=dict(score(validation.y, _vector(merged, validation.packed))),
-            parity=parity,
-        )
+        sizes = Rows(train=train.packed.rows, validation=validation.packed.rows, holdout=holdout.rows)
+        scores = score(validation.y, _vector(merged, validation.packed))
         files = {
             MODEL: onnx_bytes,
             "signature.json": canonical(signature.model_dump(mode="json")),
             "profile.json": profile,
             "golden.json": canonical(golden(signature, sample, _vector(merged, sample)).model_dump(mode="json")),
-            "metrics.json": canonical(metrics.model_dump(mode="json")),
-            "lineage.json": canonical(lineage.of_candidate(candidate.name, fitted.parameters).model_dump(mode="json")),
+            "metrics.json": _reported(
+                lambda: Metrics(rows=sizes, features=len(features.names), validation=dict(scores), parity=parity),
+                "the score function",
+            ),
+            "lineage.json": _reported(lambda: lineage.of_candidate(candidate.name, fitted.parameters), candidate.name),
         }
         _write(out, {**files, MANIFEST: Manifest.of(files).to_bytes()})
         package = Package.open(out)
@@ -183,6 +184,18 @@ def build(
 
 def _vector(merged: Graph, packed: Packed) -> FloatVector:
     return merged.run(packed)
+
+
+def _reported(content: Callable[[], BaseModel], who: str) -> bytes:
+    """Write what project code reported, which may be anything: NaN, arrays, objects."""
+    try:
+        return canonical(content().model_dump(mode="json"))
+    except ValueError as exc:
+        raise PackageError(
+            f"{who} reported a value that JSON cannot hold: {exc}",
+            why="Metrics and parameters are part of the package; NaN, infinity, arrays and objects are not JSON.",
+            todo="Report numbers, texts, booleans or null.",
+        ) from exc
 
 
 def _require_rows(train: Labelled, validation: Labelled, holdout: Packed) -> None:

@@ -90,6 +90,7 @@ def merge(features: onnx.ModelProto, estimator: onnx.ModelProto) -> onnx.ModelPr
         _keep_output(behind.graph, "probability", "probability")
         probability = helper.make_tensor_value_info("probability", _FLOAT, ["N"])
         _interface(behind.graph, [helper.make_tensor_value_info("features", _FLOAT, ["N", width])], probability)
+        checker.check_model(behind, full_check=True)  # alone too: behind the features its ranks are often unknown
         merged = compose.merge_models(
             _prefixed(features, "features/"), _prefixed(behind, "estimator/"), io_map=[("features", "features")]
         )

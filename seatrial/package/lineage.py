@@ -62,9 +62,8 @@ class Lineage(Settings):
 
     def of_candidate(self, name: str, parameters: Mapping[str, Scalar]) -> Self:
         """This lineage, with what only the build knows."""
-        return self.model_copy(
-            update={"candidate": name, "parameters": dict(sorted(parameters.items())), "versions": library_versions()}
-        )
+        known = {"candidate": name, "parameters": dict(sorted(parameters.items())), "versions": library_versions()}
+        return type(self).model_validate({**self.model_dump(), **known})
 
 
 def library_versions() -> dict[str, str]:

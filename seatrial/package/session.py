@@ -10,11 +10,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from seatrial.errors import PackageError
+from seatrial.errors import MissingExtra, PackageError
 from seatrial.package.signature import Packed
+
+try:
+    import onnxruntime as ort
+    from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+except ModuleNotFoundError as missing:
+    if missing.name != "onnxruntime":
+        raise
+    raise MissingExtra("running a model package", "onnxruntime", "serve") from missing
 
 BLOCK = 16_384
 """Rows per call: bounds memory, and is large enough that the call itself costs nothing."""

@@ -203,7 +203,7 @@ def _fill_numbers(target: FloatMatrix, column: pa.ChunkedArray, *, whole: bool) 
     limit = LARGEST_INT if whole else LARGEST_FLOAT
     if len(known) and not np.abs(known).max() <= limit:
         row = int(np.nanargmax(np.abs(values)))
-        return f"holds {values[row]!r} (row {row}), beyond the {limit:.9g} that float32 can take"
+        return f"holds {float(values[row])} (row {row}), beyond the ±{limit:,.9g} that float32 can take"
     target[:] = values
     return None
 
