@@ -79,8 +79,11 @@ def bootstrap(
             for row, statistic in zip(result, statistics, strict=True):
                 row[start : start + size] = statistic(counts)
 
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(work, range(workers)))
+    if workers == 1:
+        work(0)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(work, range(workers)))  # list: raises what a worker raised
     return result
 
 

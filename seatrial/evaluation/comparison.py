@@ -28,8 +28,7 @@ class Difference:
 
     ``value`` is measured on the sample; ``low`` and ``high`` are the two-sided percentile interval of ``resamples``
     paired bootstrap resamples at ``confidence``; ``standard_error`` is their standard deviation; ``p_worse`` is the
-    share in which the challenger did not come out ahead, an exact tie counting one half. All in the metric's own
-    unit.
+    share in which the challenger came out behind, an exact tie counting one half. All in the metric's own unit.
     """
 
     metric: Metric
@@ -49,17 +48,18 @@ class Difference:
         return f"[{self.low:.{decimals}f}, {self.high:.{decimals}f}]"
 
     def over(self, reference: str) -> str:
-        """``+0.042 roc_auc over baseline [0.038, 0.046]``; for a loss, ``log_loss better by +0.010 than baseline
-        [...]``.""" value = f"{self.value:+.{_decimals(self)}f}" if SIGN[self.metric] > 0:
+        """``+0.042 roc_auc over baseline [0.038, 0.046]``; a loss: ``log_loss better by +0.010 than …``."""
+        value = f"{self.value:+.{_decimals(self)}f}"
+        if SIGN[self.metric] > 0:
             return f"{value} {self.metric} over {reference} {self.interval}"
         return f"{self.metric} better by {value} than {reference} {self.interval}"
 
 
 def _decimals(difference: Difference) -> int:
-    width = difference.high - difference.low
-    if width <= 0:
+    half_width = (difference.high - difference.low) / 2
+    if half_width <= 0:
         return DECIMALS
-    return min(MOST_DECIMALS, max(DECIMALS, 1 - math.floor(math.log10(width))))
+    return min(MOST_DECIMALS, max(DECIMALS, -math.floor(math.log10(half_width))))
 
 
 def compare(

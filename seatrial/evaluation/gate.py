@@ -95,7 +95,7 @@ def _verdict(conditions: Iterable[Condition]) -> Verdict:
 
 def _headline(evidence: Evidence, verdict: Verdict, conditions: Iterable[Condition]) -> str:
     if verdict == "promote":
-        why = [c.why for c in conditions if c.name in HEADLINE_CONDITIONS and c.passed is not None]
+        why = [c.why for c in conditions if c.name in HEADLINE_CONDITIONS]
     else:
         why = [c.why for c in conditions if c.passed is False]
     return f"{verdict.replace('_', ' ').upper()} {evidence.challenger.title}: {'; '.join(why)}"

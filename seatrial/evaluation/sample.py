@@ -52,8 +52,7 @@ def checked(probability: Probability, outcome: Outcome) -> tuple[FloatArray, Boo
 
     Raises:
         EvaluationError: the sample is empty, the lengths differ, a probability is NaN or outside [0, 1], or an
-        outcome is
-            neither 0 nor 1. Every problem is named.
+            outcome is neither 0 nor 1. Every problem is named.
     """
     problems = probability_problems(probability) + outcome_problems(outcome)
     if np.shape(probability) != np.shape(outcome):
