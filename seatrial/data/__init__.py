@@ -1,1 +1,1 @@
-
+"""From source tables to checked train, validation and holdout tables."""

@@ -1,3 +1,4 @@
+# ruff: noqa: S608  (identifiers go through tables.quoted and strings through tables.literal; none is a caller's)
 """The dataset table: which columns it holds, of which types, and how it is opened to be looked at."""
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 PARTS = ("train", "validation", "holdout")
 """The parts of a dataset, in order of time; their position is their number."""
 
-INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT"})
+INTEGERS = frozenset(
+    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT"}
+)
 TIMES = frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE"})
 
 

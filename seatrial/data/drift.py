@@ -16,8 +16,8 @@ BINS = 10
 MIN_PSI = 0.25
 """What is called a major shift (Siddiqi 2006, Credit Risk Scorecards). Below it nobody acts, however significant."""
 FALSE_ALARMS = 0.01
-"""Chance that a table without drift gets any drift warning: the limit rises where samples are small, since PSI above 0.1
-on *identical* data is 86 % likely at 100 rows."""
+"""Chance that a table without drift gets any drift warning: the limit rises where samples are small, since PSI above
+0.1 on *identical* data is 86 % likely at 100 rows."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,12 +38,15 @@ def unseen(data: Dataset) -> Iterator[Finding]:
         if strange:
             ordered = sorted(strange.items(), key=lambda item: (-item[1], item[0]))
             total = sum(strange.values())
-            named = ", ".join(f"{value} ({rows:,})" for value, rows in ordered[:5]) + (", …" if len(ordered) > 5 else "")
+            where = f"{total:,} {'row' if total == 1 else 'rows'} of validation and holdout"
+            named = ", ".join(f"{value} ({rows:,})" for value, rows in ordered[:5]) + (
+                ", …" if len(ordered) > 5 else ""
+            )
             yield Finding(
                 "warning",
                 "unseen",
                 name,
-                f"{named} never seen in training ({total:,} {'row' if total == 1 else 'rows'} of validation and holdout)",
+                f"{named} never seen in training ({where})",
                 total,
                 tuple(value for value, _ in ordered[:5]),
             )

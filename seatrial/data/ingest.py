@@ -1,3 +1,4 @@
+# ruff: noqa: S608  (identifiers go through tables.quoted and strings through tables.literal; none is a caller's)
 """Source tables to one dataset table, by the model folder's ``dataset.sql``.
 
 The file holds one SELECT over the names under ``[sources]``. Besides the dataset's columns it must yield ``left_out``:
@@ -207,7 +208,7 @@ def _left_out(connection: duckdb.DuckDBPyConnection) -> tuple[int, dict[str, int
 
 
 def _ordered(model: Model, selected: dict[str, str], kept: int, limit_rows: int | None) -> str:
-    """The dataset's rows by time, then key; rows that agree in both are ordered by all else, so that bytes never vary."""
+    """The rows to keep by time, then key; rows that agree in both are ordered by all else, so that bytes never vary."""
     order = ", ".join(quoted(name) for name in (model.time, *model.key, *selected))
     rows = f"SELECT {', '.join(selected.values())} FROM _joined WHERE {LEFT_OUT} IS NULL"
     if limit_rows is None or limit_rows >= kept:

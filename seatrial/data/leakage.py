@@ -1,3 +1,4 @@
+# ruff: noqa: S608  (identifiers go through tables.quoted and strings through tables.literal; none is a caller's)
 """Columns that know the answer: declared as unknown at prediction time, or too good to be true.
 
 A column that a delay's cause cannot explain but that separates the classes almost alone is nearly always written after
@@ -46,8 +47,8 @@ def leakage(data: Dataset) -> Iterator[Finding]:
                 "blocker",
                 "leakage",
                 name,
-                f"knows the answer: {'; '.join(reasons)}. It cannot be sent before the outcome is known, so scores that "
-                "use it will not hold in production; remove it from [columns]",
+                f"knows the answer: {'; '.join(reasons)}. What is only known "
+                "afterwards cannot be sent, so scores with it will not hold in production; remove it from [columns]",
                 data.rows,
                 limit=f"ROC AUC {IMPLAUSIBLE_AUC}, or {SUSPECT_AUC} and {STANDS_OUT_BY} above the others",
             )
@@ -130,7 +131,7 @@ def _by_rate(tally: Tally) -> tuple[float, float]:
 
 
 def _key_order(data: Dataset) -> Iterator[Finding]:
-    """An export that lists one class first: the key tells the label, and a split or a sample by it would be worthless."""
+    """An export that lists one class first: the key tells the label, and a sample by it would be worthless."""
     model = data.model
     if not {*model.key, model.label} <= data.usable:
         return

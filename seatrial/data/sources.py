@@ -1,3 +1,4 @@
+# ruff: noqa: S608  (identifiers go through tables.quoted and strings through tables.literal; none is a caller's)
 """Where a model's source tables come from: files of an installed distribution, or of the project.
 
 A source is only ever read. Nothing of a distribution is imported to find its files: its code may need what is not
@@ -143,7 +144,7 @@ def _plain(path: Path, scratch: Path) -> Iterator[Path]:
         with zipfile.ZipFile(path) as archive:
             member = _only_member(archive, path)
             with archive.open(member) as packed, target.open("wb") as unpacked:
-                # zipfile stops at the size that the directory declares, and checks the CRC: no more than that is written
+                # zipfile stops at the size that the directory declares, and checks the CRC: no more is written
                 shutil.copyfileobj(packed, unpacked, 2**20)
         yield target
     finally:

@@ -1,8 +1,9 @@
+# ruff: noqa: S608  (identifiers go through tables.quoted and strings through tables.literal; none is a caller's)
 """Train, validation and holdout, in order of time, and the digest that keeps a holdout the same.
 
-A model that will be asked about tomorrow is judged on days after those it learnt from. Scores of two versions compare only
-on the same rows, so the holdout's rows and labels have a digest that ``model.toml`` can freeze; feature columns are not in
-it, since adding one is what a new version is for.
+A model that will be asked about tomorrow is judged on days after those it learnt from. Scores of two versions compare
+only on the same rows, so the holdout's rows and labels have a digest that ``model.toml`` can freeze; feature columns are
+not in it, since a new version may well bring one.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Parts:
     holdout_digest: str
     """SHA-256 over (key, time, label) of the holdout's rows, in order of the key."""
     frozen: bool
-    """Whether ``model.toml`` names that digest, so that another holdout would be refused."""
+    """Whether it is the digest that ``model.toml`` names."""
 
     def summary(self) -> str:
         """One line: ``train 218,633 (2013-01-01 – 2013-08-31) · validation … · holdout … (frozen 9b1e0c2d)``."""
@@ -63,11 +64,27 @@ class Parts:
 
 
 def split(
-    model: Model, table: Path, *, train: Path, validation: Path, holdout: Path, threads: int = 1
+    model: Model,
+    table: Path,
+    *,
+    train: Path,
+    validation: Path,
+    holdout: Path,
+    trial: bool = False,
+    threads: int = 1,
 ) -> Parts:
     """Write the three parts of a dataset table, each in order of time, then key.
 
     Rows of one time are in one part; a row at midnight of ``validation_from`` or ``holdout_from`` is in the later one.
+
+    Args:
+        model: names the columns, the dates and, when it is frozen, the holdout's digest.
+        table: a dataset table.
+        train: where the rows before ``validation_from`` are written.
+        validation: where those up to ``holdout_from`` are written.
+        holdout: where the rest is written.
+        trial: the table is a sample (``ingest`` with ``limit_rows``), so its holdout cannot be the frozen one.
+        threads: of DuckDB.
 
     Raises:
         DataError: key, time or label are absent, of a wrong type or missing in a row; a key is not unique; a part is
@@ -79,18 +96,21 @@ def split(
     with opened(model, table, threads=threads) as data:
         _require_splittable(data)
         found = holdout_digest(data)
-        _require_frozen(data, found)
+        if not trial:
+            _require_frozen(data, found)
         time, label = quoted(model.time), quoted(model.label)
         columns = ", ".join(map(quoted, data.types))
         order = ", ".join(map(quoted, (model.time, *model.key)))
-        parts = []
+        parts: list[Part] = []
         for number, out in enumerate(outputs):
             rows, first, last, rate = data.connection.execute(
-                f"SELECT count(*), min({time}), max({time}), avg(CAST({label} AS BIGINT)) FROM dataset WHERE _part = {number}"
+                f"SELECT count(*), min({time}), max({time}), avg(CAST({label} AS BIGINT)) "
+                f"FROM dataset WHERE _part = {number}"
             ).fetchall()[0]
             write(data.connection, f"SELECT {columns} FROM dataset WHERE _part = {number} ORDER BY {order}", out)
             parts.append(Part(rows, _iso(first), _iso(last), float(rate), digest(out)))
-    return Parts(*parts, holdout_digest=found, frozen=model.split.holdout_digest is not None)
+    first_part, second_part, third_part = parts
+    return Parts(first_part, second_part, third_part, found, found == model.split.holdout_digest)
 
 
 def holdout_digest(data: Dataset) -> str:

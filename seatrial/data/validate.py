@@ -1,7 +1,8 @@
+# ruff: noqa: S608  (identifiers go through tables.quoted and strings through tables.literal; none is a caller's)
 """Whether a dataset table can be trained on: every check, in one pass, with every finding at once.
 
-Nothing is repaired here and nothing is raised for what the data says: findings go to the gate, the report and the person,
-and :meth:`Findings.require_usable` is what stops a run.
+Nothing is repaired here and nothing is raised for what the data says: findings go to the gate, the report and the
+person, and :meth:`Findings.require_usable` is what stops a run.
 """
 
 from __future__ import annotations
@@ -112,12 +113,16 @@ def _label(data: Dataset) -> Iterator[Finding]:
         f"count(*) FILTER ({value} = 0), count(*) FILTER ({value} = 1)"
     )
     if missing:
-        yield Finding("error", "missing", name, f"missing in {_rows(missing)}; leave such rows out in dataset.sql", missing)
+        yield Finding(
+            "error", "missing", name, f"missing in {_rows(missing)}; leave such rows out in dataset.sql", missing
+        )
     if other:
         yield _offending(data, "error", "label", name, f"{value} NOT IN (0, 1)", other, "neither 0 nor 1", "0 or 1")
     if not zeros or not ones:
         only = "0" if zeros else "1" if ones else "missing or wrong"
-        yield Finding("error", "label", name, f"is {only} in every row: there is nothing to learn", data.rows, limit="0 and 1")
+        yield Finding(
+            "error", "label", name, f"is {only} in every row: there is nothing to learn", data.rows, limit="0 and 1"
+        )
     elif data.comparable:
         counts = data.connection.execute(
             f"SELECT _part, min({value}), max({value}), count(*) FROM dataset "
@@ -125,7 +130,9 @@ def _label(data: Dataset) -> Iterator[Finding]:
         ).fetchall()
         for part, low, high, rows in counts:
             if low == high:
-                message = f"is {low} in every row of {PARTS[part]}: it cannot be {'learnt' if part == 0 else 'judged'} there"
+                message = (
+                    f"is {low} in every row of {PARTS[part]}: it cannot be {'learnt' if part == 0 else 'judged'} there"
+                )
                 yield Finding("error" if part == 0 else "warning", "label", name, message, rows, limit="0 and 1")
 
 
@@ -174,9 +181,13 @@ def _column(
         yield _offending(data, "error", "infinite", name, where, infinite, "infinite", "finite")
     if outside and declared.range:
         limit = f"[{declared.range[0]:g}, {declared.range[1]:g}]{f' {declared.unit}' if declared.unit else ''}"
-        yield _offending(data, "error", "range", name, _outside(name, declared.range), outside, f"outside {limit}", limit)
+        yield _offending(
+            data, "error", "range", name, _outside(name, declared.range), outside, f"outside {limit}", limit
+        )
     if low == high:
-        yield Finding("warning", "constant", name, f"is {_shown(low)} in every row that has it: it tells nothing", data.rows)
+        yield Finding(
+            "warning", "constant", name, f"is {_shown(low)} in every row that has it: it tells nothing", data.rows
+        )
 
 
 def _duplicate_rows(data: Dataset) -> Iterator[Finding]:
@@ -185,9 +196,7 @@ def _duplicate_rows(data: Dataset) -> Iterator[Finding]:
     if not set(data.model.key) <= data.usable or not names:
         return
     keys = ", ".join(map(quoted, data.model.key))
-    distinct, keyed = data.one(
-        f"count(DISTINCT hash({', '.join(map(quoted, names))})), count(DISTINCT hash({keys}))"
-    )
+    distinct, keyed = data.one(f"count(DISTINCT hash({', '.join(map(quoted, names))})), count(DISTINCT hash({keys}))")
     repeated = keyed - distinct
     if repeated > DUPLICATE_SHARE * data.rows:
         yield Finding(
@@ -207,7 +216,15 @@ def _offending(
     rows = data.examples(column, where)
     named = ", ".join(f"{_shown(value)} {place}" for value, place, _ in rows) + (", …" if count > len(rows) else "")
     examples = tuple(f"{_shown(value)} {place} ({key})" for value, place, key in rows)
-    return Finding(severity, kind, column, f"{named} {'is' if count == 1 else 'are'} {what} ({_rows(count)})", count, examples, limit)
+    return Finding(
+        severity,
+        kind,
+        column,
+        f"{named} {'is' if count == 1 else 'are'} {what} ({_rows(count)})",
+        count,
+        examples,
+        limit,
+    )
 
 
 def _missing(name: str, *, numeric: bool) -> str:

@@ -1,7 +1,7 @@
 """What a table looked like, column by column: what the report shows and what monitoring later compares traffic with.
 
-A profile holds counts, never rows, so that it may travel with the model package. It is a pure function of the table: sums
-are exact (``math.fsum``), so that two machines with other vector units give the same bytes.
+A profile holds counts, never rows, so that it may travel with the model package. It is a pure function of the table:
+sums are exact (``math.fsum``), so that two machines with other vector units give the same bytes.
 """
 
 from __future__ import annotations
@@ -155,10 +155,8 @@ def number_profile(values: npt.NDArray[np.float64]) -> NumberProfile:
         nothing: dict[str, Any] = dict.fromkeys(("minimum", "maximum", "mean", "std"))
         return NumberProfile(**shared, **nothing, distinct=0, quantiles={}, edges=(), counts=())
     distinct = finite[np.flatnonzero(np.concatenate([[True], finite[1:] != finite[:-1]]))]
-    if len(distinct) <= BINS:
-        edges = distinct[:-1]
-    else:
-        edges = np.unique(finite[[_rank(i / BINS, n) for i in range(1, BINS)]])
+    at_quantiles = np.unique(finite[[_rank(i / BINS, n) for i in range(1, BINS)]])
+    edges = distinct[:-1] if len(distinct) <= BINS else at_quantiles
     mean = math.fsum(finite) / n
     return NumberProfile(
         **shared,

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from seatrial.project import Model
 
 TELLING = ("plane_age", "wind_gust", "pressure")
-"""Columns whose absence says something: a plane that is not registered, air too calm to gust, a station that is down."""
-BUSIEST = (
-    "ATL BNA BOS BUF CLE CLT CVG DCA DEN DFW DTW FLL IAD IAH LAS LAX MCO MDW MIA MSP ORD PBI PHX RDU RSW SEA SFO SJU STL TPA"
-).split()
-"""The 30 destinations with the most flights before September 2013, %SHARE% of them; the other 74 gain nothing."""
+"""Columns whose absence says something: a plane not in the register, air too calm to gust, a station that is down."""
+# fmt: off
+BUSIEST = [
+    "ATL", "BNA", "BOS", "BUF", "CLE", "CLT", "CVG", "DCA", "DEN", "DFW",
+    "DTW", "FLL", "IAD", "IAH", "LAS", "LAX", "MCO", "MDW", "MIA", "MSP",
+    "ORD", "PBI", "PHX", "RDU", "RSW", "SEA", "SFO", "SJU", "STL", "TPA",
+]
+"""The 30 destinations with the most flights before September 2013, 78 % of them; listing all 105 gains nothing."""
+# fmt: on
 _ABSENT = -1e6
 """Stands for a missing value until the threshold; far below any value, and exact in float32."""
 
@@ -40,7 +44,11 @@ def features(model: Model) -> ColumnTransformer:
         [
             ("number", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), at(*model.numeric)),
             ("known", known, at(*TELLING)),
-            ("text", OneHotEncoder(handle_unknown="ignore"), at(*(name for name in model.categories if name != "dest"))),
+            (
+                "text",
+                OneHotEncoder(handle_unknown="ignore"),
+                at(*(name for name in model.categories if name != "dest")),
+            ),
             ("dest", OneHotEncoder(categories=[BUSIEST], handle_unknown="ignore"), at("dest")),
         ]
     )
