@@ -131,7 +131,7 @@ def _refuse_bad_names(*groups: Mapping[str, object]) -> None:
     )
     if bad:
         raise RegistryError(
-            f"{len(bad)} names cannot be tracked: {', '.join(bad)}",
+            f"{len(bad)} name{'s' if len(bad) > 1 else ''} cannot be tracked: {', '.join(bad)}",
             why=f"MLflow takes letters, digits, '_', '-', '.', ':', space and '/' as in a path, at most {_KEY_LENGTH}.",
             todo="Rename them.",
         )

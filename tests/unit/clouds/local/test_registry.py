@@ -7,6 +7,8 @@ import os
 import resource
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -281,6 +283,16 @@ def test_an_empty_file_is_no_database(registry: LocalRegistry, state: Path, tmp_
     database_path(state).touch()
     assert registry.champion(MODEL) is None
     assert register(registry, tmp_path, "a") == 1
+
+
+def test_the_registry_needs_no_mlflow_in_the_process() -> None:
+    """Every task that registers would pay its import: seconds, and 200 MB."""
+    script = (
+        "import sys, seatrial.clouds.local.registry, seatrial.clouds.local.tracking; "
+        "sys.exit(' '.join({'mlflow', 'sqlalchemy', 'numpy', 'pydantic'} & set(sys.modules)) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @contextlib.contextmanager
