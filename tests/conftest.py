@@ -91,3 +91,44 @@ def copied(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
         return target
 
     yield copy
+
+
+@pytest.fixture(scope="session")
+def write_parcels() -> Callable[..., None]:
+    """Writes the small project's source table."""
+    return _write_parcels
+
+
+def _write_parcels(path: Path, rows: int = 6000, *, shuffled_labels: bool = False, seed: int = 0) -> None:
+    """Parcels of one year; the delay depends on distance and hour together, which no straight line can tell."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    distance = rng.uniform(1, 1000, rows)
+    weight = rng.gamma(2.0, 3.0, rows)
+    hour = rng.integers(0, 24, rows)
+    carrier = rng.choice(["north", "south", "east"], rows)
+    strain = np.sin(distance / 120) * np.cos(hour / 3.5) * 5 + (carrier == "south") * 1.5
+    delay = np.maximum(0, strain + rng.normal(0, 2.0, rows) + 3)
+    if shuffled_labels:
+        rng.shuffle(delay)
+    minutes = np.sort(rng.integers(0, 366 * 1440, rows))
+    accepted = np.datetime64("2024-01-01T00:00") + minutes.astype("timedelta64[m]")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        file.write("parcel_id,accepted,delay_hours,distance,weight,hour,carrier\n")
+        for i in range(rows):
+            lost = "" if i % 97 == 5 else f"{delay[i]:.2f}"
+            mass = "" if i % 11 == 3 else f"{weight[i]:.2f}"
+            file.write(f"p{i:06d},{accepted[i]},{lost},{distance[i]:.1f},{mass},{hour[i]},{carrier[i]}\n")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A whole small project, with this repository's components and pipelines, in a folder of its own."""
+    root = tmp_path / "project"
+    shutil.copytree(REPOSITORY / "tests" / "projects" / "tiny", root)
+    for name in ("components", "pipelines"):
+        shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    _write_parcels(root / "data" / "parcels.csv")
+    return root

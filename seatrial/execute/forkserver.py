@@ -31,6 +31,9 @@ from types import FrameType
 from typing import Any
 
 Json = Any
+
+# what every component imports of the standard library: done here once, not in each task
+_STANDARD = ("contextlib", "dataclasses", "hashlib", "inspect", "pathlib", "typing")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -218,6 +221,8 @@ def _ignore(_number: int, _frame: FrameType | None) -> None:
 def main() -> None:
     """``python -m seatrial.execute.forkserver FD MODULE…``: serve on the inherited socket until it closes."""
     _die_with_parent()
+    for name in _STANDARD:
+        _import(name)
     server = _Server(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
     try:
         server.serve()
