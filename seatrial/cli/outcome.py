@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial import clouds
+from seatrial.cli.evidence import RunArtifacts
 from seatrial.cli.http import post_json
 from seatrial.cli.report import write_report
 from seatrial.clouds.base import CandidateRecord, RunRecord
@@ -80,21 +82,21 @@ def conclude(project: Project, model: Model, ran: Ran) -> Outcome:
         executed=sum(not t["cached"] for t in done),
         error=ran.record["error"],
     )
-    gate = ran.task("gate")
-    if gate is not None and gate["state"] == "SUCCEEDED":
-        decision = json.loads(Path(gate["artifacts"]["decision_file"][0]["uri"]).read_text())
-        outcome.verdict = decision["verdict"]
-        outcome.headline = decision["headline"]
-        outcome.reasons = decision["reasons"]
-    deployed = ran.task("deploy")
-    if deployed is not None and deployed["state"] == "SUCCEEDED":
+    left = RunArtifacts(ran.record)
+    decision = left.decision()
+    if decision is not None:
+        outcome.verdict = decision.verdict
+        outcome.headline = decision.headline
+        outcome.reasons = list(decision.reasons)
+    deployed = left.task("deploy")
+    if deployed is not None:
         outcome.version = deployed["outputs"]["version"]
         outcome.endpoint = deployed["outputs"]["url"]
         outcome.prediction = _prediction(model, deployed["outputs"]["url"])
-    _track(project, model, ran, outcome)
-    if gate is not None:
-        outcome.report = _relative(write_report(project, ran.folder))
-    outcome.next = _next(project, model, outcome)
+    _track(project, model, ran, left.evaluation(), outcome)
+    steps = _next(project, model, outcome)
+    outcome.report = _relative(write_report(model, ran.folder, ran.record, steps))
+    outcome.next = [command for command, _ in steps]
     return outcome
 
 
@@ -108,13 +110,11 @@ def _prediction(model: Model, url: str) -> str | None:
     return f"{_relative(example)} → {model.label} {shown}"
 
 
-def _track(project: Project, model: Model, ran: Ran, outcome: Outcome) -> None:
-    import datetime as dt
-
-    evaluated = ran.task("evaluate")
+def _track(
+    project: Project, model: Model, ran: Ran, measured: Mapping[str, Json] | None, outcome: Outcome
+) -> None:
     candidates: dict[str, CandidateRecord] = {}
-    if evaluated is not None and evaluated["state"] == "SUCCEEDED":
-        measured = json.loads(Path(evaluated["artifacts"]["evaluation"][0]["uri"]).read_text())
+    if measured is not None:
         candidates = {
             name: CandidateRecord(
                 parameters={k: v for k, v in table["parameters"].items() if v is not None},
@@ -144,16 +144,20 @@ def _track(project: Project, model: Model, ran: Ran, outcome: Outcome) -> None:
     )
 
 
-def _next(project: Project, model: Model, outcome: Outcome) -> list[str]:
+def _next(project: Project, model: Model, outcome: Outcome) -> list[tuple[str, str]]:
+    """Commands worth typing now, and why."""
+    registry = _relative(project.state / "registry" / "mlflow.db")
+    browse = (f"mlflow ui --backend-store-uri sqlite:///{registry}", "compare runs and versions in a browser")
     if outcome.error is not None:
         return []
     if not outcome.promoted:
-        return [f"open {outcome.report}", f"seatrial models {model.name}"]
+        return [(f"seatrial models {model.name}", "see which version serves"), browse]
     example = _relative(model.folder / "example.json")
     return [
-        f"seatrial predict {model.name} --input {example}",
-        f"seatrial endpoint list     (and: seatrial endpoint stop {model.name})",
-        f"mlflow ui --backend-store-uri sqlite:///{_relative(project.state / 'registry' / 'mlflow.db')}",
+        (f"seatrial predict {model.name} --input {example}", "ask the endpoint"),
+        ("seatrial endpoint list", "see what serves"),
+        (f"seatrial endpoint stop {model.name}", "end it"),
+        browse,
     ]
 
 
@@ -161,5 +165,3 @@ def _relative(path: Path) -> str:
     """A path as a person would type it from here."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
-
-
