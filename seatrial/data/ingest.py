@@ -109,7 +109,7 @@ def ingest(
                 todo=f"Check the joins and the reasons for '{LEFT_OUT}' in {model.folder / DATASET_FILE}.",
             )
         query = _ordered(model, selected, kept, limit_rows)
-        _execute(connection, f"CREATE TABLE _dataset AS {query}", model.folder / DATASET_FILE)
+        _execute(connection, f"CREATE TABLE _dataset AS {query}", model.folder / DATASET_FILE, ours=True)
         written = write(connection, "FROM _dataset", out)
     known = {*selected, LEFT_OUT}
     return Ingested(rows, joined, left_out, written, digest(out), tuple(name for name in types if name not in known))
@@ -139,20 +139,23 @@ def _statement(path: Path) -> str:
     return text
 
 
-def _execute(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
+def _execute(connection: duckdb.DuckDBPyConnection, sql: str, path: Path, *, ours: bool = False) -> None:
     import duckdb
 
     try:
         connection.execute(sql)
     except duckdb.Error as exc:
-        raise _sql_error(exc, path) from exc
+        raise _sql_error(exc, path, ours=ours) from exc
 
 
-def _sql_error(exc: Exception, path: Path) -> ProjectError:
-    line = re.search(r"^LINE (\d+): *(.*)$", str(exc), flags=re.MULTILINE)
+def _sql_error(exc: Exception, path: Path, *, ours: bool = False) -> ProjectError:
+    """DuckDB's error with its place; ``ours``: in a statement around the file's, whose lines mean nothing to people."""
+    line = None if ours else re.search(r"^LINE (\d+): *(.*)$", str(exc), flags=re.MULTILINE)
     return ProjectError(
         f"{path}{f', line {line[1]}' if line else ''}: {first_line(exc)}",
-        why=f"At: {line[2].strip()}" if line and line[2].strip() else "DuckDB refused the statement while it ran.",
+        why=f"At: {line[2].strip()}"
+        if line and line[2].strip()
+        else "A value that the statement yields does not fit what model.toml declares.",
         todo="Correct the SQL. It sees the tables under [sources] in model.toml, and no file or address.",
     )
 

@@ -2,8 +2,8 @@
 """Train, validation and holdout, in order of time, and the digest that keeps a holdout the same.
 
 A model that will be asked about tomorrow is judged on days after those it learnt from. Scores of two versions compare
-only on the same rows, so the holdout's rows and labels have a digest that ``model.toml`` can freeze; feature columns are
-not in it, since a new version may well bring one.
+only on the same rows, so the holdout's rows and labels have a digest that ``model.toml`` can freeze; feature columns
+are not in it, since a new version may well bring one.
 """
 
 from __future__ import annotations

@@ -235,7 +235,8 @@ def _missing(name: str, *, numeric: bool) -> str:
 
 def _outside(name: str, bounds: tuple[float, float]) -> str:
     value = f"CAST({quoted(name)} AS DOUBLE)"
-    return f"(isfinite({value}) AND {value} NOT BETWEEN {bounds[0]!r} AND {bounds[1]!r})"
+    low, high = (f"CAST('{bound!r}' AS DOUBLE)" for bound in bounds)  # a bound may be inf, which is no SQL number
+    return f"(isfinite({value}) AND {value} NOT BETWEEN {low} AND {high})"
 
 
 def _shown(value: object) -> str:

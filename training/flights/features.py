@@ -50,5 +50,6 @@ def features(model: Model) -> ColumnTransformer:
                 at(*(name for name in model.categories if name != "dest")),
             ),
             ("dest", OneHotEncoder(categories=[BUSIEST], handle_unknown="ignore"), at("dest")),
-        ]
+        ],
+        sparse_threshold=0,
     )

@@ -49,6 +49,19 @@ def test_ends_of_a_range_belong_to_it(parcels: Parcels, value: float, refused: b
     assert bool(found(parcels)) is refused
 
 
+def test_range_may_be_open_on_one_side(parcels: Parcels) -> None:
+    parcels.settings["columns"]["wind"]["range"] = [0, math.inf]
+    assert found(parcels) == ()
+    parcels.columns["wind"][9] = -1.0
+    assert only(parcels).limit == "[0, inf] mph"
+
+
+def test_label_may_be_boolean_and_numbers_of_any_width(parcels: Parcels) -> None:
+    """A table need not come from ``ingest``."""
+    parcels.columns["late"] = [bool(value) for value in parcels.columns["late"]]
+    assert found(parcels, late=pa.bool_(), weight=pa.float32(), pieces=pa.int16()) == ()
+
+
 def test_many_offending_rows_show_the_first_three(parcels: Parcels) -> None:
     for row in (5, 400, 80, 90):
         parcels.columns["wind"][row] = -float(row)
