@@ -83,8 +83,6 @@ def _network(data: TrainingData) -> Fitted:
             data.y,
             data.x_validation,
             data.y_validation,
-            dropout=0.3,
-            l2=1e-3,
             seed=data.seed,
             progress=data.progress,
         )
