@@ -47,7 +47,6 @@ def _thinned(x: FloatArray, y: FloatArray) -> Curve:
     """Keep points evenly spaced along the way that the curve goes."""
     if x.size > CURVE_POINTS:
         way = np.append(0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
-        kept = np.unique(np.searchsorted(way, np.linspace(0, way[-1], CURVE_POINTS), side="left").clip(max=x.size - 1))
-        kept[-1] = x.size - 1
+        kept = np.unique(np.searchsorted(way, np.linspace(0, way[-1], CURVE_POINTS), side="left"))
         x, y = x[kept], y[kept]
     return Curve(tuple(x.tolist()), tuple(y.tolist()))

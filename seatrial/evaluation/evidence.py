@@ -49,8 +49,7 @@ class Evidence:
 
     Raises:
         EvaluationError: arrays disagree in length, a probability is NaN or outside [0, 1], an outcome is neither 0
-        nor 1,
-            or a measurement is negative or not finite. Every problem is named.
+            nor 1, or a measurement is negative or not finite. Every problem is named.
     """
 
     outcome: Outcome

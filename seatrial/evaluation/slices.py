@@ -16,13 +16,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from seatrial.errors import MissingExtra
 from seatrial.evaluation.comparison import Difference, compare
 from seatrial.evaluation.metrics import METRICS, Metric
 from seatrial.evaluation.sample import IntArray, Outcome, Probability
 
 MIN_SLICE_CLASS_ROWS = 20
 """Rows of the rarer class below which a slice is too small: with fewer, the metric's distribution is too skewed and too
-coarse for the normal approximation of its p-value."""
+coarse for its p-value to be trusted."""
 
 MOST_TOO_SMALL = 50
 """Too-small values listed one by one per column, largest first; the rest are one entry, so that a column with a hundred
@@ -65,8 +66,12 @@ class _Slice:
     def n(self) -> int:
         return self.rows.size
 
+    @property
+    def rarer(self) -> int:
+        return min(self.positives, self.n - self.positives)
+
     def enough(self, min_rows: int) -> bool:
-        return self.n >= min_rows and min(self.positives, self.n - self.positives) >= MIN_SLICE_CLASS_ROWS
+        return self.n >= min_rows and self.rarer >= MIN_SLICE_CLASS_ROWS
 
     def too_small(self) -> SliceResult:
         return SliceResult(self.column, self.value, self.n, self.positives, "too_small")
@@ -88,7 +93,7 @@ def compare_slices(
 ) -> tuple[SliceResult, ...]:
     """Test each slice for "the challenger is not worse than the reference by more than ``margin``".
 
-    The p-value is that of a Wald test with the bootstrap's standard error. It resolves the far tail, which the share of
+    The p-value is that of a t test with the bootstrap's standard error. It resolves the far tail, which the share of
     resamples cannot: with 2,000 of them and 100 slices no share is small enough for Holm's first step.
 
     Args:
@@ -128,7 +133,7 @@ def compare_slices(
         )
         for s in tested
     ]
-    p_values = [p_worse_than_margin(difference, margin) for difference in differences]
+    p_values = [p_worse_than_margin(d, margin, s.rarer) for d, s in zip(differences, tested, strict=True)]
     results = [
         SliceResult(
             column=s.column,
@@ -151,16 +156,29 @@ def compare_slices(
     return tuple(ordered)
 
 
-def p_worse_than_margin(difference: Difference, margin: float) -> float:
+def p_worse_than_margin(difference: Difference, margin: float, rarer_rows: int) -> float:
     """One-sided p-value against "the challenger loses at most ``margin``"; small means that it loses more.
 
-    Source: the non-inferiority hypothesis of Blackwelder (1982), Controlled Clinical Trials 3(4), 345-353, tested
-    from the other side.
+    Student's t with ``rarer_rows - 1`` degrees of freedom, the least that Welch and Satterthwaite's formula can give
+    for two classes, hence on the safe side: with 25 positive rows per slice the normal distribution raises a false
+    alarm in 6.3 % of samples instead of 5 %.
+
+    Args:
+        difference: with the bootstrap's standard error.
+        margin: how much may be lost, in the metric's unit.
+        rarer_rows: rows of the rarer class.
+
+    Source: the hypothesis is Blackwelder's (1982), Controlled Clinical Trials 3(4), 345-353, tested from the other
+    side; degrees of freedom as in Brunner and Munzel (2000), Biometrical Journal 42(1), 17-25.
     """
+    try:
+        from scipy.special import stdtr  # Student's t distribution function
+    except ImportError as exc:
+        raise MissingExtra("Testing slices", "scipy", "train") from exc
     distance = difference.value + margin
     if difference.standard_error == 0:
         return 1.0 if distance >= 0 else 0.0
-    return math.erfc(-distance / difference.standard_error / math.sqrt(2)) / 2
+    return float(stdtr(rarer_rows - 1, distance / difference.standard_error))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -123,7 +123,7 @@ def test_a_slice_that_loses_to_the_champion_rejects() -> None:
 
 
 def test_slices_too_small_to_test_do_not_pass_unseen() -> None:
-    decision = decided(good(), min_slice_rows=2_000)
+    decision = decided(good(), min_slice_rows=3_000)
     condition = next(c for c in decision.conditions if c.name == "slices")
     assert condition.passed is None
     assert condition.why == "none of 3 slices is large enough to test"

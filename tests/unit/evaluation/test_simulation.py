@@ -61,7 +61,7 @@ def test_an_equal_model_is_promoted_at_most_six_times_in_a_hundred() -> None:
 
 
 def test_a_truly_better_model_is_promoted_at_least_four_times_in_five() -> None:
-    """14 of 14: at a power of only 80 % that has a probability of 4 %. The power here is above 99.9 % (z = 5.7)."""
+    """14 of 14: at a power of only 80 % that has a probability of 4 %. The power here is 99.9 % (z = 5.2)."""
     assert MIN_POWER**BETTER_SIMULATIONS < 0.05
     policy = Gate(resamples=BETTER_RESAMPLES)
     samples = simulated(BETTER_ROWS, 0.75, 0.75 + BETTER_BY, BETTER_SIMULATIONS)

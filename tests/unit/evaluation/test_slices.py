@@ -126,11 +126,15 @@ def test_holm_gives_the_published_adjustment() -> None:
     assert holm([]) == []
 
 
-def test_the_p_value_is_that_of_a_one_sided_wald_test() -> None:
+def test_the_p_value_is_that_of_a_one_sided_t_test() -> None:
+    """Quantiles of Student's t from a printed table: 1.711 at 24 degrees of freedom, 1.645 at very many."""
+
     def lost(value: float, error: float) -> Difference:
         return Difference("roc_auc", value, 0, 0, 0.95, error, 0.5, 2000, 1000)
 
-    assert p_worse_than_margin(lost(-0.01, 0.005), margin=0.01) == pytest.approx(0.5)
-    assert p_worse_than_margin(lost(-0.01 - 1.645 * 0.005, 0.005), margin=0.01) == pytest.approx(0.05, abs=1e-4)
-    assert p_worse_than_margin(lost(0.0, 0.0), margin=0.0) == 1.0
-    assert p_worse_than_margin(lost(-0.1, 0.0), margin=0.0) == 0.0
+    assert p_worse_than_margin(lost(-0.01, 0.005), margin=0.01, rarer_rows=25) == pytest.approx(0.5)
+    for quantile, rarer_rows in ((1.711, 25), (1.645, 1_000_000)):
+        difference = lost(-0.01 - quantile * 0.005, 0.005)
+        assert p_worse_than_margin(difference, margin=0.01, rarer_rows=rarer_rows) == pytest.approx(0.05, abs=1e-4)
+    assert p_worse_than_margin(lost(0.0, 0.0), margin=0.0, rarer_rows=25) == 1.0
+    assert p_worse_than_margin(lost(-0.1, 0.0), margin=0.0, rarer_rows=25) == 0.0
