@@ -39,14 +39,14 @@ def evaluate(
     evaluation: Output[Metrics],
     package: Output[Model],
 ) -> EvaluateResult:
-    """Score every package on the holdout, the champion's too; the best on *validation* becomes the challenger.
+    """Score every package on the holdout, the champion's too; the challenger is chosen on *validation* before that.
 
-    The challenger is not chosen on the holdout: the best of several there would look better than it is. Its package is
-    handed on as ``package``.
+    Chosen on the holdout, the best of several would look better than it is. Its package is handed on as ``package``.
     """
     import pyarrow.parquet as pq
 
     from seatrial.evaluation.scores import Scores, write_scores
+    from seatrial.evaluation.selection import select
     from seatrial.package.read import Package
 
     opened = project.load()
@@ -76,12 +76,20 @@ def evaluate(
         scores.path,
     )
     metric = settings.gate.metric
-    challenger = best(metric, {name: m.table["validation"][metric] for name, m in measured.items()})
+    baseline = packages[0].metadata["candidate"]
+    selected = select(
+        {name: m.validated for name, m in measured.items() if name != baseline}
+        or {baseline: measured[baseline].validated},
+        validation_rows.column(settings.label).to_numpy(),
+        metric=metric,
+    )
+    challenger = selected.chosen
     shutil.copytree(candidates[challenger].path, package.path)
     package.metadata["candidate"] = challenger
     table = {
         "challenger": challenger,
-        "baseline": packages[0].metadata["candidate"],
+        "best_on_validation": selected.best,
+        "baseline": baseline,
         "holdout_digest": holdout.metadata["holdout_digest"],
         "models": {name: m.table for name, m in judged.items()},
     }
@@ -89,7 +97,12 @@ def evaluate(
         table["models"][artifact.metadata["candidate"]]["seconds"] = artifact.metadata["seconds"]
     evaluation.path.write_text(json.dumps(table, sort_keys=True, indent=2, allow_nan=False))
     rows = [f"{name:<12} {metric} {_shown(m.table['holdout'][metric])}" for name, m in judged.items()]
-    say("\n".join([f"challenger {challenger} (best on validation); on the holdout of {holdout_rows.num_rows:,} rows:", *rows]))
+    how = (
+        "best on validation"
+        if challenger == selected.best
+        else f"on validation level with {selected.best}, listed before it"
+    )
+    say("\n".join([f"challenger {challenger} ({how}); on the holdout of {holdout_rows.num_rows:,} rows:", *rows]))
     return EvaluateResult(challenger=challenger, champion_version=0 if champion is None else champion.number)
 
 
@@ -99,16 +112,12 @@ def registry_champion_for(target: str, state: str, model: str, digests: list[str
     return None if champion is None else {"version": champion.number, "digest": champion.digest}
 
 
-def best(metric: str, values: dict[str, float | None]) -> str:
-    """The name with the best value; the first of equals, and one without a value only when none has one."""
-    lower_is_better = metric in ("log_loss", "brier")
-    known = {name: -v if lower_is_better else v for name, v in values.items() if v is not None}
-    return max(known, key=lambda name: known[name]) if known else next(iter(values))
-
-
 @dataclass
 class _Measured:
+    validated: Any
+    """Probabilities of the validation rows."""
     probability: Any
+    """Probabilities of the holdout rows."""
     table: dict[str, Any]
 
 
@@ -124,6 +133,7 @@ def _measure(package: Package, label: str, validation: pa.Table, holdout: pa.Tab
     timed = latency.measure(package)
     lineage = package.lineage
     return _Measured(
+        known,
         probability,
         {
             "digest": package.digest,

@@ -32,6 +32,6 @@ def ingest(model: str, raw: Output[Dataset], limit_rows: int = 0) -> IngestResul
         reads(path)
     reads(settings.folder / "dataset.sql")
     done = join(settings, sources, raw.path, limit_rows=limit_rows or None)
-    raw.metadata.update(done.to_dict())
+    raw.metadata.update(done.to_dict(), trial=limit_rows > 0)
     say("\n".join(line for line in (done.summary(), done.left_out_summary()) if line))
     return IngestResult(rows=done.rows, left_out=sum(done.left_out.values()))

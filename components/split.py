@@ -23,11 +23,19 @@ def split(
     validation: Output[Dataset],
     holdout: Output[Dataset],
 ) -> SplitResult:
-    """Split the dataset table by the dates in ``model.toml``; a frozen holdout that changed is refused."""
+    """Split the dataset table by the dates in ``model.toml``; a frozen holdout that changed is refused.
+
+    The holdout of a quick trial (``ingest`` with ``limit_rows``) is a sample and is not held against the frozen one.
+    """
     from seatrial.data.split import split as divide
 
     parts = divide(
-        project.load().model(model), raw.path, train=train.path, validation=validation.path, holdout=holdout.path
+        project.load().model(model),
+        raw.path,
+        train=train.path,
+        validation=validation.path,
+        holdout=holdout.path,
+        trial=bool(raw.metadata.get("trial")),
     )
     for artifact, (name, part) in zip((train, validation, holdout), parts.named().items(), strict=True):
         artifact.metadata.update(part=name, rows=part.rows, first=part.first, last=part.last, digest=part.digest)

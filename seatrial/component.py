@@ -223,7 +223,10 @@ class Component(Generic[P, R]):
             elif parameter.default is inspect.Parameter.empty:
                 problems.append(f"parameter '{parameter.name}' is missing")
         for slot in self.inputs.values():
-            found = [slot.kind(_local(a["uri"]), a.get("metadata")) for a in artifacts.get(slot.name, {}).get("artifacts", [])]
+            found = [
+                slot.kind(_local(a["uri"]), a.get("metadata"))
+                for a in artifacts.get(slot.name, {}).get("artifacts", [])
+            ]
             if slot.many:
                 arguments[slot.name] = found
             elif found:

@@ -302,7 +302,11 @@ def _problem(kind: type[BaseModel], loc: tuple[int | str, ...], message: str, co
 def _fields_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     current: Any = kind
     for part in loc:
-        field = current.model_fields.get(part) if isinstance(current, type) and issubclass(current, BaseModel) else None
+        field = (
+            current.model_fields.get(str(part))
+            if isinstance(current, type) and issubclass(current, BaseModel)
+            else None
+        )
         if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             current = field.annotation
         elif part == "columns":

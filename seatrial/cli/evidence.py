@@ -179,7 +179,9 @@ def _data(model: Model, left: RunArtifacts) -> page.Data | None:
         left_out=ingested["left_out"],
         rows=ingested["rows"],
         parts=tuple(
-            page.Part(name=m["part"], rows=m["rows"], first=m["first"], last=m["last"], positive_rate=m["positive_rate"])
+            page.Part(
+                name=m["part"], rows=m["rows"], first=m["first"], last=m["last"], positive_rate=m["positive_rate"]
+            )
             for _, m in (p for p in parts if p is not None)
         ),
         frozen=model.split.holdout_digest is not None,

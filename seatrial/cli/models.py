@@ -34,7 +34,9 @@ def models(
         for v in reversed(found):
             role = " ".join(v.aliases) or ("rolled back" if v.rolled_back else "")
             row = (name, f"v{v.number}", role, f"{v.created:%Y-%m-%d %H:%M}", v.tags.get("candidate", ""))
-            table.add_row(*row, v.digest[:8], v.tags.get("headline", ""), style="bold" if "champion" in v.aliases else "")
+            table.add_row(
+                *row, v.digest[:8], v.tags.get("headline", ""), style="bold" if "champion" in v.aliases else ""
+            )
         if not found:
             table.add_row(name, "–", "", "", "", "", "nothing registered yet: seatrial run " + name, style="dim")
     out.print(table)

@@ -110,9 +110,7 @@ def _prediction(model: Model, url: str) -> str | None:
     return f"{_relative(example)} → {model.label} {shown}"
 
 
-def _track(
-    project: Project, model: Model, ran: Ran, measured: Mapping[str, Json] | None, outcome: Outcome
-) -> None:
+def _track(project: Project, model: Model, ran: Ran, measured: Mapping[str, Json] | None, outcome: Outcome) -> None:
     candidates: dict[str, CandidateRecord] = {}
     if measured is not None:
         candidates = {

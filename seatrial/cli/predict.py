@@ -17,7 +17,7 @@ from seatrial.errors import UsageError
 
 def predict(
     model: Annotated[str, typer.Argument(help="A model with a running endpoint.")],
-    source: Annotated[str, typer.Option("--input", help="A JSON file: {\"instances\": [...]}; - is standard input.")],
+    source: Annotated[str, typer.Option("--input", help='A JSON file: {"instances": [...]}; - is standard input.')],
     as_json: Annotated[bool, typer.Option("--json", help="Print the server's answer.")] = False,
 ) -> None:
     """Ask a model's endpoint for predictions."""

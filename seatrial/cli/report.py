@@ -38,9 +38,7 @@ def report(
     console().print(write_report(opened.model(names.pop()), folder, record), soft_wrap=True)
 
 
-def write_report(
-    model: Model, folder: Path, record: Json, next_steps: Sequence[tuple[str, str]] = ()
-) -> Path:
+def write_report(model: Model, folder: Path, record: Json, next_steps: Sequence[tuple[str, str]] = ()) -> Path:
     """Render a run's page beside its record."""
     from seatrial.cli.evidence import run_report
     from seatrial.reports.render import render

@@ -90,5 +90,7 @@ class Watch:
         rows = []
         for record, since, text in list(self._running.values()):
             seconds = time.monotonic() - since
-            rows.append(Text(f" {frame} {record.name:<11} {text}  {seconds:.0f} s", "cyan", no_wrap=True, overflow="ellipsis"))
+            rows.append(
+                Text(f" {frame} {record.name:<11} {text}  {seconds:.0f} s", "cyan", no_wrap=True, overflow="ellipsis")
+            )
         return Group(*rows)

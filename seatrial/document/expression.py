@@ -118,7 +118,9 @@ def evaluate(expression: Expression, inputs: Mapping[str, Json]) -> bool:
     """
     value = _value(expression, inputs)
     if not isinstance(value, bool):
-        raise _wrong(f"the condition gives {value!r}", "A branch is taken on true or false, never on something like it.")
+        raise _wrong(
+            f"the condition gives {value!r}", "A branch is taken on true or false, never on something like it."
+        )
     return value
 
 

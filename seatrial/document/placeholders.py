@@ -20,7 +20,9 @@ Lookup = Callable[[str], Json]
 
 _PLACEHOLDER = re.compile(r"\{\{\$\.([^{}]+?)\}\}")
 _ANY = re.compile(r"\{\{\$(?:\.([^{}]+?))?\}\}")
-_INPUT = re.compile(r"""^(inputs|outputs)\.(parameters|artifacts)\[(['"]+)([^'"]+)\3\](?:\.(\w+)(?:\[(['"]+)([^'"]+)\6\])?)?$""")
+_INPUT = re.compile(
+    r"""^(inputs|outputs)\.(parameters|artifacts)\[(['"]+)([^'"]+)\3\](?:\.(\w+)(?:\[(['"]+)([^'"]+)\6\])?)?$"""
+)
 
 
 def fill(text: str, lookup: Lookup, executor_input: str | None = None) -> str:
@@ -29,7 +31,6 @@ def fill(text: str, lookup: Lookup, executor_input: str | None = None) -> str:
     Raises:
         DocumentError: a placeholder has no value.
     """
-
 
     def value(match: re.Match[str]) -> str:
         if match[1] is not None:

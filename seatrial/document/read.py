@@ -80,14 +80,17 @@ def read_text(text: str, name: str = "the document") -> Document:
     platforms = [p for p in parts if isinstance(p, dict) and "platforms" in p]
     if len(pipelines) != 1 or len(platforms) > 1 or len(pipelines) + len(platforms) != len(parts):
         raise _error(
-            f"{name} holds {len(pipelines)} pipelines", "One file is one pipeline, with its platform configuration after it."
+            f"{name} holds {len(pipelines)} pipelines",
+            "One file is one pipeline, with its platform configuration after it.",
         )
     spec = pipelines[0].get("pipelineSpec", pipelines[0])  # a PipelineJob wraps its specification
     return _Reader(name).document(spec, platforms[0]["platforms"] if platforms else {})
 
 
 def _error(what: str, why: str) -> DocumentError:
-    return DocumentError(what, why=why, todo="Pass a file that `kfp` compiled: compiler.Compiler().compile(pipeline, 'p.yaml').")
+    return DocumentError(
+        what, why=why, todo="Pass a file that `kfp` compiled: compiler.Compiler().compile(pipeline, 'p.yaml')."
+    )
 
 
 class _Problem(Exception):
@@ -175,7 +178,9 @@ class _Reader:
     def only(self, table: Mapping[str, Json], where: str, options: Iterable[str]) -> str:
         present = [option for option in options if option in table]
         if len(present) != 1:
-            raise _Problem(f"{where}: expected exactly one of {', '.join(options)}, found {', '.join(table) or 'nothing'}")
+            raise _Problem(
+                f"{where}: expected exactly one of {', '.join(options)}, found {', '.join(table) or 'nothing'}"
+            )
         return present[0]
 
     # executors
@@ -201,7 +206,9 @@ class _Reader:
         old = "cpuLimit memoryLimit cpuRequest memoryRequest"
         new = "resourceCpuLimit resourceMemoryLimit resourceCpuRequest resourceMemoryRequest"
         table = self.table(value, where, f"{old} {new} accelerator")
-        accelerator = self.table(table.get("accelerator", {}), f"{where}.accelerator", "type count resourceType resourceCount")
+        accelerator = self.table(
+            table.get("accelerator", {}), f"{where}.accelerator", "type count resourceType resourceCount"
+        )
 
         def amount(name: str, unit: str = "") -> str:
             current = table.get(f"resource{name[0].upper()}{name[1:]}")
@@ -329,7 +336,9 @@ class _Reader:
         producers = {o.task for o in origins if isinstance(o, FromTask | FinalStatus)}
         return Task(
             name=name,
-            component=self.text(self.table(table.get("componentRef"), where, "name").get("name"), f"{where}.componentRef"),
+            component=self.text(
+                self.table(table.get("componentRef"), where, "name").get("name"), f"{where}.componentRef"
+            ),
             display_name=str(self.table(table.get("taskInfo", {}), where, "name").get("name", name)),
             parameters=parameters,
             artifacts=artifacts,
@@ -407,12 +416,16 @@ class _Reader:
             origin = FinalStatus(self.text(self.table(table[kind], where, "producerTask").get("producerTask"), where))
         else:
             output = self.table(table[kind], where, "producerTask outputParameterKey")
-            origin = FromTask(self.text(output.get("producerTask"), where), self.text(output.get("outputParameterKey"), where))
+            origin = FromTask(
+                self.text(output.get("producerTask"), where), self.text(output.get("outputParameterKey"), where)
+            )
         path: tuple[str | int, ...] | None = None
         if "parameterExpressionSelector" in table:
             selector = _SELECTOR.match(self.text(table["parameterExpressionSelector"], where))
             if selector is None:
-                raise _Problem(f"{where}.parameterExpressionSelector: {table['parameterExpressionSelector']!r} is not supported")
+                raise _Problem(
+                    f"{where}.parameterExpressionSelector: {table['parameterExpressionSelector']!r} is not supported"
+                )
             path = tuple(json.loads(part) for part in _SELECTOR_PART.findall(selector[1]))
         return ParameterSource(origin, path)
 
@@ -458,7 +471,9 @@ class _Reader:
             if component is None:
                 self.problems.append(f"{where}: there is no component '{task.component}'")
                 continue
-            self.problems += [f"{where}: waits for '{t}', which is not in this graph" for t in sorted(task.after - set(graph.tasks))]
+            self.problems += [
+                f"{where}: waits for '{t}', which is not in this graph" for t in sorted(task.after - set(graph.tasks))
+            ]
             self.task_references(owner, graph, task, component, where)
         self.outputs_exist(graph, path)
         self.no_cycle(graph, path)

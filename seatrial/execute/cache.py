@@ -105,7 +105,13 @@ class Cache:
             "parameters": dict(result.parameters),
             "artifacts": {
                 name: [
-                    {"name": a.name, "schema": a.schema, "metadata": dict(a.metadata), "digest": a.digest, **_place(a.uri, work)}
+                    {
+                        "name": a.name,
+                        "schema": a.schema,
+                        "metadata": dict(a.metadata),
+                        "digest": a.digest,
+                        **_place(a.uri, work),
+                    }
                     for a in several
                 ]
                 for name, several in result.artifacts.items()

@@ -113,7 +113,10 @@ class Interpreter:
         """
         root = self._document.root
         given = Values(dict(arguments), dict(artifacts or {}))
-        problems = [f"'{name}' is not a parameter of this pipeline" for name in sorted(set(arguments) - set(root.input_parameters))]
+        problems = [
+            f"'{name}' is not a parameter of this pipeline"
+            for name in sorted(set(arguments) - set(root.input_parameters))
+        ]
         for name, spec in root.input_parameters.items():
             value = arguments.get(name)
             if value is None and not spec.has_default and not spec.optional:
@@ -338,7 +341,11 @@ class _Scope:
             return self.inputs.parameters.get(origin.name)
         if isinstance(origin, FromTask):
             return self.output(origin).parameters.get(origin.key)
-        errors = [e for p, e in self.failures.values() if p == f"{self.path}{origin.task}" or p.startswith(f"{self.path}{origin.task}.")]
+        errors = [
+            e
+            for p, e in self.failures.values()
+            if p == f"{self.path}{origin.task}" or p.startswith(f"{self.path}{origin.task}.")
+        ]
         return {
             "state": str(self.states[origin.task]),
             "error": {"message": errors[0].what} if errors else {},

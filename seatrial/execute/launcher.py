@@ -19,7 +19,11 @@ from seatrial.errors import TaskError
 
 Json = Any
 # what keeps the preloaded libraries from starting threads in the fork server
-_SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
+_SINGLE_THREADED = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
 Listener = Callable[[Mapping[str, Json]], None]
 
 

@@ -78,7 +78,9 @@ class Pool:
 class TaskRunner:
     """The `Leaf` of a run on this machine."""
 
-    def __init__(self, launcher: Launcher, cache: Cache, journal: Journal, observer: Observer, settings: Settings) -> None:
+    def __init__(
+        self, launcher: Launcher, cache: Cache, journal: Journal, observer: Observer, settings: Settings
+    ) -> None:
         self._launcher = launcher
         self._cache = cache
         self._journal = journal
@@ -198,7 +200,9 @@ class TaskRunner:
             raise _failure(call, ended, heard, log, record.log)
         files = work / "observed.json"
         observed = {"files": json.loads(files.read_text()) if files.exists() else {}, "probes": heard.probes}
-        parameters, artifacts = await asyncio.to_thread(_collect, call.component, executor_input, work, call.task.display_name)
+        parameters, artifacts = await asyncio.to_thread(
+            _collect, call.component, executor_input, work, call.task.display_name
+        )
         result = Result(parameters, artifacts, heard.summary, seconds, record.cpu_s, record.max_rss_kb)
         return result, observed
 
@@ -223,7 +227,9 @@ class TaskRunner:
                 "observed": str(work / "observed.json"),
             }
         given = {*call.inputs.parameters, *call.inputs.artifacts}
-        words = [w for word in (*container.command, *container.args) for w in placeholders.words(word, given.__contains__)]
+        words = [
+            w for word in (*container.command, *container.args) for w in placeholders.words(word, given.__contains__)
+        ]
         argv = [placeholders.fill(word, lookup, text) for word in words]
         if not argv:
             raise TaskError(
@@ -329,7 +335,9 @@ def _executor_input(call: Call, work: Path) -> dict[str, Json]:
     }
 
 
-def _collect(component: Component, executor_input: Json, work: Path, name: str) -> tuple[dict[str, Json], dict[str, list[Stored]]]:
+def _collect(
+    component: Component, executor_input: Json, work: Path, name: str
+) -> tuple[dict[str, Json], dict[str, list[Stored]]]:
     """Read what a task wrote.
 
     Raises:
@@ -370,7 +378,9 @@ def _stored(key: str, schema: str, artifact: Mapping[str, Json]) -> Stored:
     path = Path(uri)
     remote = "://" in uri
     digest = content_digest(path) if not remote and path.exists() else key_of([uri if remote else None, metadata])
-    return Stored(str(artifact.get("name", key)), artifact.get("type", {}).get("schemaTitle", schema), uri, metadata, digest)
+    return Stored(
+        str(artifact.get("name", key)), artifact.get("type", {}).get("schemaTitle", schema), uri, metadata, digest
+    )
 
 
 def _broken(name: str, problems: Sequence[str]) -> ComponentError:
@@ -390,7 +400,9 @@ def _failure(call: Call, ended: Ended, heard: _Heard, log: Path, kept: str) -> T
     killed = " (the kernel's out-of-memory killer, or a person)" if ended.code == -9 else ""
     return TaskError(
         f"task '{call.task.display_name}' failed: {ended.describe()}{killed}",
-        why="Its log ends with:\n" + "\n".join(f"  {line}" for line in tail) if tail else "It wrote nothing to its log.",
+        why="Its log ends with:\n" + "\n".join(f"  {line}" for line in tail)
+        if tail
+        else "It wrote nothing to its log.",
         todo=f"The whole log: {kept}",
     )
 

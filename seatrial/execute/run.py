@@ -21,7 +21,18 @@ from seatrial.execute.leaf import Settings, TaskRunner, fingerprint
 Json = Any
 
 # what a task may see of the environment it was started from: no credentials, and nothing that changes a result unseen
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SEATRIAL_GIT_COMMIT")
+_PASSED_ON = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "LD_LIBRARY_PATH",
+    "SSL_CERT_FILE",
+    "SEATRIAL_GIT_COMMIT",
+)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.evaluate import best, evaluate
+from components.evaluate import evaluate
 from components.gate import gate
 from components.register import is_registered, register
 from seatrial.component import Artifact, Dataset, Metrics, Model
@@ -26,12 +26,6 @@ def test_the_best_on_validation_is_the_challenger(line: Any) -> None:
         > measured["models"]["logistic"]["validation"]["roc_auc"]
     )
     assert package.metadata["candidate"] == "lightgbm"
-
-
-def test_best_knows_which_way_a_metric_goes() -> None:
-    assert best("roc_auc", {"a": 0.7, "b": 0.8, "c": None}) == "b"
-    assert best("log_loss", {"a": 0.7, "b": 0.8}) == "a"
-    assert best("roc_auc", {"a": None, "b": None}) == "a"
 
 
 def test_the_gate_promotes_what_is_better(line: Any) -> None:
