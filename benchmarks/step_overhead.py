@@ -121,8 +121,8 @@ def theirs(folder: Path) -> Callable[[], float]:
 def main() -> None:
     """Print both figures and their ratio."""
     logging.disable(logging.CRITICAL)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         (folder / "kfp_side").mkdir()
         runners = {"seatrial": ours(folder), "kfp.local": theirs(folder / "kfp_side")}
         for run in runners.values():

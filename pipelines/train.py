@@ -15,7 +15,7 @@ from components.validate import validate
 from components.verify import verify
 
 
-@dsl.pipeline(name="train")
+@dsl.pipeline(name="train")  # type: ignore[untyped-decorator]  # kfp has no types
 def train(model: str, limit_rows: int = 0, seed: int = 0) -> None:
     """Train every candidate, let the gate decide, and put a promoted model behind the endpoint."""
     raw = ingest.task(model=model, limit_rows=limit_rows)

@@ -245,7 +245,7 @@ class Component(Generic[P, R]):
         for slot in self.outputs.values():
             outputs[slot.name] = slot.kind(_local(produced[slot.name]["artifacts"][0]["uri"]))
             outputs[slot.name].path.parent.mkdir(parents=True, exist_ok=True)
-        result = self.function(**arguments, **outputs)  # type: ignore[call-arg]  # checked above, P is not known here
+        result = self.function(**arguments, **outputs)  # type: ignore[call-arg, arg-type]  # checked above
         missing = [name for name, artifact in outputs.items() if not artifact.path.exists()]
         if missing:
             raise ComponentError(

@@ -9,12 +9,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import seatrial.reports.report as page
 from seatrial.data.findings import Findings
 from seatrial.evaluation.decision import Decision
 from seatrial.evaluation.evidence import Role as JudgedRole
 from seatrial.monitoring.profile import Profile
 from seatrial.project import Model
-from seatrial.reports import report as page
 
 Json = Any
 _STATUS: Mapping[str, Any] = {"SUCCEEDED": "done", "FAILED": "failed"}

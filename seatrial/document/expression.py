@@ -157,7 +157,7 @@ def _kind(value: Json) -> str:
     if value is None:
         return "null"
     for kind, types in (("boolean", bool), ("number", (int, float)), ("text", str), ("list", list), ("object", dict)):
-        if isinstance(value, types):  # type: ignore[arg-type]  # mypy joins the tuple's members to object
+        if isinstance(value, types):
             return kind
     raise _wrong(f"{value!r} cannot be compared", "A condition sees JSON values.")
 

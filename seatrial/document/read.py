@@ -73,7 +73,7 @@ def read(path: Path) -> Document:
 def read_text(text: str, name: str = "the document") -> Document:
     """Read a compiled pipeline from its text; the second YAML document, if any, is its platform configuration."""
     try:
-        parts = [part for part in yaml.load_all(text, Loader=_Base) if part is not None]  # noqa: S506 - a safe loader
+        parts = [part for part in yaml.load_all(text, Loader=_Base) if part is not None]
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         raise _error(f"{name} is not YAML: {str(exc)[:300]}", "A pipeline document is YAML or JSON.") from exc
     pipelines = [p for p in parts if isinstance(p, dict) and "platforms" not in p]
@@ -134,7 +134,7 @@ class _Reader:
             more = f"\n  … and {len(self.problems) - 20} more" if len(self.problems) > 20 else ""
             raise DocumentError(
                 f"{self.name}: {len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}\n{shown}{more}",
-                why="A construct that is not understood is not skipped: the pipeline would do something else than it says.",
+                why="A construct that is not understood is not skipped: something else would run than is written.",
                 todo="Compile the pipeline again with kfp 2, or remove that construct.",
             )
         return document
@@ -262,7 +262,7 @@ class _Reader:
 
     def parameter(self, _name: str, value: Json, where: str) -> ParameterSpec:
         table = self.table(value, where, "parameterType type defaultValue isOptional description literals")
-        kind = table.get("parameterType") or _OLD_TYPES.get(str(table.get("type")), "")
+        kind: Any = table.get("parameterType") or _OLD_TYPES.get(str(table.get("type")), "")
         if kind not in _PARAMETER_TYPES:
             raise _Problem(f"{where}: parameter type {kind or table.get('type')!r} is not supported")
         return ParameterSpec(
@@ -318,8 +318,8 @@ class _Reader:
         table = self.table(
             value,
             where,
-            "taskInfo inputs dependentTasks cachingOptions componentRef triggerPolicy parameterIterator artifactIterator"
-            " retryPolicy iteratorPolicy",
+            "taskInfo inputs dependentTasks cachingOptions componentRef triggerPolicy retryPolicy"
+            " parameterIterator artifactIterator iteratorPolicy",
         )
         inputs = self.table(table.get("inputs", {}), f"{where}.inputs", "parameters artifacts")
         parameters = self.each(inputs.get("parameters", {}), f"{where}.inputs", self.parameter_source)
@@ -496,10 +496,10 @@ class _Reader:
             if isinstance(artifact, FromTask):
                 self.output_exists(graph, artifact, "output_artifacts", f"{where}.{name}")
         given = set(task.parameters) | set(task.artifacts) | ({task.loop.item} if task.loop else set())
-        for name, spec in {**component.input_parameters, **component.input_artifacts}.items():
-            has_default = isinstance(spec, ParameterSpec) and spec.has_default
-            if name not in given and not spec.optional and not has_default:
-                self.problems.append(f"{where}: input '{name}' of '{task.component}' is not given")
+        needed = [n for n, p in component.input_parameters.items() if not p.optional and not p.has_default]
+        needed += [n for n, a in component.input_artifacts.items() if not a.optional]
+        missing = [n for n in needed if n not in given]
+        self.problems += [f"{where}: input '{n}' of '{task.component}' is not given" for n in missing]
         if task.loop is not None and task.loop.source is not None and task.loop.source not in given:
             self.problems.append(f"{where}: the loop's items '{task.loop.source}' are not an input of the task")
 

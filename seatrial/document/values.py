@@ -72,9 +72,8 @@ def select(value: Json, path: tuple[str | int, ...]) -> Json:
     for part in path:
         if isinstance(current, str):
             current = _parsed(current)
-        if (isinstance(current, dict) and part in current) or (
-            isinstance(current, list) and isinstance(part, int) and -len(current) <= part < len(current)
-        ):
+        inside = isinstance(current, list) and isinstance(part, int) and -len(current) <= part < len(current)
+        if inside or (isinstance(current, dict) and part in current):
             current = current[part]
         else:
             raise ValueError(f"the value has no part {part!r}")

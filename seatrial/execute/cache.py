@@ -15,7 +15,6 @@ import errno
 import hashlib
 import importlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
@@ -91,6 +90,7 @@ class Cache:
         """Turn a finished task's work folder into an entry.
 
         Args:
+            key: of the task.
             work: a folder on the same file system with ``outputs/`` and ``log.txt``; it is moved.
             result: artifacts below ``work`` are rewritten to where they will lie.
             observed: ``{"files": {path: digest}, "probes": [...]}``.
@@ -199,7 +199,7 @@ def content_digest(path: Path) -> str:
     for item in sorted(path.rglob("*"), key=lambda p: p.relative_to(path).as_posix()):
         name = item.relative_to(path).as_posix()
         if item.is_symlink():
-            digest.update(f"link {name} -> {os.readlink(item)}\n".encode())
+            digest.update(f"link {name} -> {item.readlink()}\n".encode())
         elif item.is_file():
             digest.update(f"file {name} {content_digest(item)}\n".encode())
         elif item.is_dir():

@@ -14,6 +14,7 @@ server and all tasks.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -96,7 +97,7 @@ class _Server:
             try:
                 self.control.close()
                 code = _child(spec, log, events)
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - whatever it was, this process is the task and must end as one
                 traceback.print_exc()
                 code = 1
             finally:
@@ -193,25 +194,19 @@ def _die_with_parent() -> None:
 
 
 def _own_group(pid: int) -> None:
-    try:
+    with contextlib.suppress(PermissionError, ProcessLookupError):  # the child did it itself, or is gone
         os.setpgid(pid, pid)
-    except (PermissionError, ProcessLookupError):
-        pass  # the child did it itself and has moved on, or is gone
 
 
 def _kill_group(pid: int) -> None:
-    try:
+    with contextlib.suppress(PermissionError, ProcessLookupError):  # nothing is left of it
         os.killpg(pid, signal.SIGKILL)
-    except (PermissionError, ProcessLookupError):
-        pass  # nothing is left of it
 
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(OSError, ValueError):  # a full disk or a closed log; the exit code still counts
             stream.flush()
-        except (OSError, ValueError):
-            pass  # a full disk or a closed log; the exit code still counts
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:

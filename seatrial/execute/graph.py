@@ -21,7 +21,6 @@ from seatrial.document.model import (
     FromInput,
     FromTask,
     Graph,
-    ParameterSpec,
     Task,
 )
 from seatrial.errors import DocumentError, SeatrialError, TaskError
@@ -169,10 +168,10 @@ class Interpreter:
         component = self._document.components[task.component]
         problems: list[str] = []
         inputs = self._complete(component, given, problems)
-        for name, spec in (*component.input_parameters.items(), *component.input_artifacts.items()):
-            there = name in (inputs.parameters if isinstance(spec, ParameterSpec) else inputs.artifacts)
-            if not there and not spec.optional and not any(p.startswith(f"'{name}'") for p in problems):
-                problems.append(f"'{name}' has no value")
+        told = {p.split("'")[1] for p in problems}
+        absent = [n for n, p in component.input_parameters.items() if n not in inputs.parameters and not p.optional]
+        absent += [n for n, a in component.input_artifacts.items() if n not in inputs.artifacts and not a.optional]
+        problems += [f"'{name}' has no value" for name in absent if name not in told]
         if problems:
             raise TaskError(
                 f"task '{task.display_name}' cannot start: {'; '.join(problems)}",
@@ -312,7 +311,7 @@ class _Scope:
             if isinstance(origin, Constant):
                 later[name] = origin.value
                 continue
-            value = self.parameter(task, origin)
+            value = self.parameter(origin)
             if value is not None and source.path is not None:
                 try:
                     value = values.select(value, source.path)
@@ -336,7 +335,7 @@ class _Scope:
                 resolved.artifacts[name] = several
         return resolved
 
-    def parameter(self, task: Task, origin: FromInput | FromTask | FinalStatus) -> Json:
+    def parameter(self, origin: FromInput | FromTask | FinalStatus) -> Json:
         if isinstance(origin, FromInput):
             return self.inputs.parameters.get(origin.name)
         if isinstance(origin, FromTask):

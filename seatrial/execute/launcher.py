@@ -152,9 +152,9 @@ class Launcher:
         *lines, self._buffered = (self._buffered + data).split(b"\n")
         for line in lines:
             answer = json.loads(line)
-            future = self._waiting.get(answer["id"])
-            if "status" in answer and future is not None and not future.done():
-                future.set_result(Ended(answer["status"], answer["user_s"], answer["system_s"], answer["max_rss_kb"]))
+            waiting = self._waiting.get(answer["id"])
+            if "status" in answer and waiting is not None and not waiting.done():
+                waiting.set_result(Ended(answer["status"], answer["user_s"], answer["system_s"], answer["max_rss_kb"]))
 
     def _lost(self) -> TaskError:
         return TaskError(

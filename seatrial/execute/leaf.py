@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.document import placeholders, values
-from seatrial.document.model import Component, Constant, Container, Importer
+from seatrial.document.model import Component, Constant, Container, Importer, Task
 from seatrial.errors import ComponentError, DocumentError, SeatrialError, TaskError
 from seatrial.execute.cache import Cache, Result, Stored, content_digest, full_disk, key_of
 from seatrial.execute.graph import Call, State, Values
 from seatrial.execute.journal import Journal, Observer, TaskRecord
 from seatrial.execute.launcher import Ended, Launcher
-from seatrial.document.model import Task
 
 Json = Any
 _OWN_COMMAND = ("python", "-m", "seatrial.component")

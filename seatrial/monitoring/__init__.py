@@ -1,1 +1,1 @@
-
+"""What data looks like, and whether it still does."""

@@ -38,7 +38,7 @@ def _density(column: NumberColumn) -> Markup:
 
 def _bins(column: NumberColumn, *, narrowest: float) -> list[tuple[float, float, float]]:
     """Each bin's ends and its rows per unit. A bin of one value has no width of its own and is given some."""
-    assert column.minimum is not None and column.maximum is not None  # noqa: S101 - asked by the caller
+    assert column.minimum is not None and column.maximum is not None
     edges = [column.minimum, *column.edges, column.maximum]
     if len(edges) > 2 and edges[0] == edges[1]:
         edges[0] -= edges[2] - edges[1]

@@ -157,7 +157,8 @@ def test_an_entry_that_is_no_component_is_refused() -> None:
 
 def test_importing_it_needs_the_standard_library_only() -> None:
     """Every task's process imports it; kfp alone would add a second."""
-    code = "import sys, seatrial.component; print(sorted({m.split('.')[0] for m in sys.modules} & {'kfp', 'numpy', 'pydantic', 'yaml'}))"
+    heavy = "{'kfp', 'numpy', 'pydantic', 'yaml'}"
+    code = f"import sys, seatrial.component; print(sorted({{m.split('.')[0] for m in sys.modules}} & {heavy}))"
     root = Path(subject.__file__).parents[1]
     ran = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(root)}, capture_output=True, text=True, check=True

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from seatrial.clouds.base_registry import Promotion, Version
+from seatrial.clouds.base import Promotion, Version
 from seatrial.clouds.local.mlflow_database import WORKSPACE, MlflowDatabase, now_ms
 from seatrial.clouds.local.package_store import PackageStore, Verify
 from seatrial.clouds.local.registry_state import (
@@ -36,7 +36,7 @@ from seatrial.errors import RegistryError
 
 
 class LocalRegistry:
-    """The registry contract of ``seatrial.clouds.base_registry``, under ``<state>/registry``.
+    """The registry contract of ``seatrial.clouds.base``, under ``<state>/registry``.
 
     Args:
         state: the project's state folder; ``registry/`` in it is made at the first registration.

@@ -15,7 +15,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TypedDict
 
-from seatrial.clouds.base_registry import Version
+from seatrial.clouds.base import Version
 from seatrial.clouds.local.mlflow_database import WORKSPACE, MlflowDatabase
 
 CHAMPION = "champion"

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from seatrial.clouds.base_registry import RunRecord
+from seatrial.clouds.base import RunRecord
 from seatrial.clouds.local.mlflow_database import WORKSPACE, MlflowDatabase, now_ms
 from seatrial.clouds.local.registry_state import RUN_TAG, database_path
 from seatrial.errors import RegistryError
@@ -38,7 +38,7 @@ def mlflow_run_id(run: str) -> str:
 
 
 class LocalTracking:
-    """The tracking contract of ``seatrial.clouds.base_registry``, under ``<state>/registry``."""
+    """The tracking contract of ``seatrial.clouds.base``, under ``<state>/registry``."""
 
     def __init__(self, state: Path, *, patience_s: float = 20.0) -> None:
         path = database_path(state)

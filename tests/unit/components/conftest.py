@@ -72,7 +72,8 @@ class Line:
 
             outputs = (Dataset(self.path("scores")), Metrics(self.path("evaluation")), Model(self.path("challenger")))
             packages = [self.package("logistic"), self.package("lightgbm")]
-            self.results["evaluate"] = evaluate("parcels", packages, *self.parts()[1:], *outputs)
+            _, validation, holdout = self.parts()
+            self.results["evaluate"] = evaluate("parcels", packages, validation, holdout, *outputs)
             self.made["evaluated"] = outputs
         return self.made["evaluated"]  # type: ignore[no-any-return]
 

@@ -73,7 +73,9 @@ def test_the_champion_is_scored_again_on_this_holdout(line: Any, tmp_path: Path)
     registry = load("local", line.folder / "state").registry
     registry.promote("parcels", version, expected_champion=None)
     outputs = (Dataset(tmp_path / "s"), Metrics(tmp_path / "e"), Model(tmp_path / "p"))
-    result = evaluate("parcels", [line.package("logistic")], *line.parts()[1:], *outputs)
+    _, validation, holdout = line.parts()
+    scores, measured_at, package = outputs
+    result = evaluate("parcels", [line.package("logistic")], validation, holdout, scores, measured_at, package)
     measured = json.loads((tmp_path / "e").read_text())
     assert result.champion_version == version
     assert (
@@ -86,7 +88,8 @@ def test_the_champion_is_scored_again_on_this_holdout(line: Any, tmp_path: Path)
     unchanged = evaluate(
         "parcels",
         [line.package("logistic"), line.package("lightgbm")],
-        *line.parts()[1:],
+        validation,
+        holdout,
         Dataset(tmp_path / "s2"),
         Metrics(tmp_path / "e2"),
         Model(tmp_path / "p2"),

@@ -25,10 +25,12 @@ def test_it_builds_a_package(line: Any, candidate: str) -> None:
 
 def test_the_same_inputs_give_the_same_package(line: Any, tmp_path: Any) -> None:
     line.package("lightgbm")
-    again = train("parcels", "lightgbm", *line.parts(), line.profile(), Model(tmp_path / "again"))
+    rows, validation, holdout = line.parts()
+    again = train("parcels", "lightgbm", rows, validation, holdout, line.profile(), Model(tmp_path / "again"))
     assert again.digest == line.results["lightgbm"].digest
 
 
 def test_an_unknown_candidate_is_named(line: Any, tmp_path: Any) -> None:
+    rows, validation, holdout = line.parts()
     with pytest.raises(ProjectError, match="no candidate 'forest'"):
-        train("parcels", "forest", *line.parts(), line.profile(), Model(tmp_path / "p"))
+        train("parcels", "forest", rows, validation, holdout, line.profile(), Model(tmp_path / "p"))

@@ -160,7 +160,7 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found + [p for key, item in items for p in _paths(item, (*path, key))]
 
 
-_ANYTHING = (
+_ANYTHING: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just({}) | st.just([]) | st.just({"x": [1]})
 )
 

@@ -237,7 +237,7 @@ def test_an_exit_task_runs_after_a_failure_and_learns_of_it() -> None:
         seen.update(status)
         return {}
 
-    leaf, ended = play(
+    _, ended = play(
         {"fail": fail, "note": note},
         {
             "fail": component(),

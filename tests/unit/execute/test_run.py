@@ -54,7 +54,8 @@ def breaks(how: str, out: Output[Dataset]) -> None:
         print("last words", file=sys.stderr)
         sys.exit(3)
     if how == "orphan":
-        subprocess.Popen([sys.executable, "-c", f"import time; open({str(out.path)!r}, 'w').write('x'); time.sleep(600)"])
+        child = f"import time; open({str(out.path)!r}, 'w').write('x'); time.sleep(600)"
+        subprocess.Popen([sys.executable, "-c", child])
         raise ValueError("left a child")
 
 @component()
@@ -95,7 +96,8 @@ def p(n: int = 3) -> int:
 
 def one(component: str, **arguments: Any) -> str:
     given = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
-    return f"from kfp import dsl\nfrom steps import {component}\n\n@dsl.pipeline(name='one')\ndef one() -> None:\n    {component}.task({given})\n"
+    imports = f"from kfp import dsl\nfrom steps import {component}\n"
+    return f"{imports}\n@dsl.pipeline(name='one')\ndef one() -> None:\n    {component}.task({given})\n"
 
 
 @pytest.fixture

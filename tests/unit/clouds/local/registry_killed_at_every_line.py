@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from seatrial.clouds.base_registry import RunRecord
+from seatrial.clouds.base import RunRecord
 from seatrial.clouds.local import registry as registry_module
 from seatrial.clouds.local.mlflow_database import MlflowDatabase
 from seatrial.clouds.local.registry import LocalRegistry

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.clouds.base_registry import Registry
+from seatrial.clouds.base import Registry
 from seatrial.clouds.local import registry_state
 from seatrial.clouds.local.registry import LocalRegistry
 from seatrial.clouds.local.registry_state import database_path

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.clouds.base_registry import CandidateRecord, RunRecord
+from seatrial.clouds.base import CandidateRecord, RunRecord
 from seatrial.clouds.local import registry_state
 from seatrial.clouds.local.registry import LocalRegistry
 from seatrial.clouds.local.registry_state import database_path
