@@ -11,10 +11,12 @@ with aliases on Vertex). Three promises hold everywhere, and the contract suite 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+from seatrial.project import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +165,94 @@ class Tracking(Protocol):
         Raises:
             RegistryError: a name is not one that the service takes; all of them are listed.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An endpoint and what it serves."""
+
+    name: str
+    url: str
+    version: str
+    digest: str
+    changed: bool
+    """False when the version served already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A golden sample that was answered as it was when the package was built."""
+
+    rows: int
+    largest_difference: float
+
+
+class Endpoints(Protocol):
+    """Models behind a stable address. Every method may be called from several processes at once."""
+
+    def deploy(
+        self,
+        name: str,
+        version: str,
+        package: Path,
+        *,
+        digest: str,
+        settings: Endpoint,
+        before_switch: Callable[[], None] | None = None,
+    ) -> Served:
+        """Bring a version up, check it, and move the traffic to it without losing a request.
+
+        The version has to be healthy and to answer its golden sample before ``before_switch`` is called (the promotion
+        in the registry); only when that returns does the traffic move. Whatever fails before leaves what served
+        serving. Deploying what serves healthily calls ``before_switch`` and changes nothing else. Blocks until done.
+
+        Raises:
+            EndpointError: the version did not come up, answered wrong, or the endpoint does not react.
+            ResourceError: the machine refuses: a port is taken.
+        """
+
+    def rollback(self, name: str, *, settings: Endpoint, before_switch: Callable[[], None] | None = None) -> Served:
+        """Deploy the version that served before this one.
+
+        Raises:
+            EndpointError: as ``deploy``; or there is no such version, or no such endpoint.
+        """
+
+    def get(self, name: str) -> Served:
+        """Return what serves.
+
+        Raises:
+            EndpointError: no such endpoint runs.
+        """
+
+    def list(self) -> Sequence[Mapping[str, Any]]:
+        """Return every endpoint with its name, status, url and version."""
+
+    def stop(self, name: str) -> bool:
+        """End an endpoint; stopping one that does not run is not an error and returns False."""
+
+    def fingerprint(self, name: str) -> Mapping[str, Any]:
+        """Return ``version``, ``digest`` and ``healthy``, by a real health check and in milliseconds."""
+
+    def verify(self, name: str, version: str) -> Replayed:
+        """Replay the golden sample through the endpoint's address.
+
+        Raises:
+            EndpointError: another version serves, or an answer differs.
+        """
+
+
+class Cloud(Protocol):
+    """Everything that a target offers."""
+
+    @property
+    def registry(self) -> Registry:
+        """Versions and champions."""
+
+    @property
+    def tracking(self) -> Tracking:
+        """Runs, for people who compare them."""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Models behind an address."""

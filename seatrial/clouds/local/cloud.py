@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from seatrial.clouds.local.endpoints import LocalEndpoints
 from seatrial.clouds.local.registry import LocalRegistry
 from seatrial.clouds.local.tracking import LocalTracking
 
@@ -15,11 +16,12 @@ class LocalCloud:
 
     registry: LocalRegistry
     tracking: LocalTracking
+    endpoints: LocalEndpoints
 
 
 def connect(state: Path) -> LocalCloud:
     """The target, below a project's state folder."""
-    return LocalCloud(LocalRegistry(state, _digest), LocalTracking(state))
+    return LocalCloud(LocalRegistry(state, _digest), LocalTracking(state), LocalEndpoints(state))
 
 
 def _digest(package: Path) -> str:
