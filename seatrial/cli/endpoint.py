@@ -33,7 +33,9 @@ def list_endpoints(as_json: AsJson = False) -> None:
     for e in found:
         version, previous = (f"v{v}" if v else "–" for v in (e["version"], e.get("previous")))
         style = "green" if e["status"] == "healthy" else "dim" if e["status"] == "stopped" else "red"
-        table.add_row(e["name"], f"[{style}]{e['status']}[/]", version, previous, e["url"] or "–", (e["digest"] or "–")[:8])
+        table.add_row(
+            e["name"], f"[{style}]{e['status']}[/]", version, previous, e["url"] or "–", (e["digest"] or "–")[:8]
+        )
     out.print(table)
 
 
@@ -46,7 +48,9 @@ def stop(
     """End an endpoint after the requests that it has."""
     if (name is None) == (not everything):
         raise UsageError(
-            "name one endpoint, or say --all", why="Stopping takes a model out of service.", todo="seatrial endpoint list"
+            "name one endpoint, or say --all",
+            why="Stopping takes a model out of service.",
+            todo="seatrial endpoint list",
         )
     opened = project.load()
     endpoints = clouds.load(opened.target, opened.state).endpoints
@@ -79,9 +83,7 @@ def rollback(
     def give_way() -> None:
         cloud.registry.rollback(name, leaving)
 
-    served = cloud.endpoints.rollback(
-        name, settings=model.endpoint, before_switch=give_way
-    )
+    served = cloud.endpoints.rollback(name, settings=model.endpoint, before_switch=give_way)
     if as_json:
         print_json({"name": name, "version": int(served.version), "url": served.url, "rolled_back": leaving})
         return

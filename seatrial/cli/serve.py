@@ -16,7 +16,9 @@ from seatrial.errors import RegistryError, ResourceError
 def serve(
     what: Annotated[str, typer.Argument(help="A model's name (its champion is served), or a package's folder.")],
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
-    host: Annotated[str, typer.Option(help="Address to listen on; only this machine, unless you say otherwise.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; only this machine, unless you say otherwise.")
+    ] = "127.0.0.1",
 ) -> None:
     """Serve a model package in the foreground until Ctrl-C, without an endpoint's supervision."""
     from seatrial.clouds.local.server import serve as run

@@ -81,9 +81,7 @@ def refusal(
     if error_id is not None:
         error["id"] = error_id
     body = msgspec.json.encode({"error": error})
-    return Answer(
-        status, body, headers, code=code, problems=len(problems) or None, error_id=error_id, linger=linger
-    )
+    return Answer(status, body, headers, code=code, problems=len(problems) or None, error_id=error_id, linger=linger)
 
 
 def _short(text: str | None) -> str | None:

@@ -106,7 +106,9 @@ class App:
                 return rows
             predictions = list(self._servable.predict(rows))
             if len(predictions) != len(rows) or not all(map(math.isfinite, predictions)):
-                raise ValueError(f"the model returned {len(predictions)} values for {len(rows)} rows, or one not finite")
+                raise ValueError(
+                    f"the model returned {len(predictions)} values for {len(rows)} rows, or one not finite"
+                )
             return ok(_Predictions(predictions, self._model), rows=len(rows))
         except Exception:
             return self._failed()
@@ -124,12 +126,16 @@ class App:
         """Everything that carries no body worth reading: health, metadata, and what does not exist."""
         path, method = scope["path"], scope["method"]
         if path in self._posts:
-            return refusal(405, "method_not_allowed", "predictions are asked for with POST", headers=((b"allow", b"POST"),))
+            return refusal(
+                405, "method_not_allowed", "predictions are asked for with POST", headers=((b"allow", b"POST"),)
+            )
         if path not in self._gets:
             known = ", ".join(sorted({*self._gets, *self._posts}))
             return refusal(404, "not_found", f"there is no such route; known: {known}")
         if method not in ("GET", "HEAD"):
-            return refusal(405, "method_not_allowed", "this route is read with GET", headers=((b"allow", b"GET, HEAD"),))
+            return refusal(
+                405, "method_not_allowed", "this route is read with GET", headers=((b"allow", b"GET, HEAD"),)
+            )
         return self._gets[path]()
 
     async def _predict(self, scope: Scope, receive: Receive) -> tuple[Answer | None, int]:

@@ -142,7 +142,9 @@ class LocalEndpoints:
         while supervised(folder):
             if time.monotonic() > end:
                 raise EndpointError(
-                    f"endpoint '{name}' does not end", why=f"Its log is {folder}/supervisor.log.", todo="End it by hand."
+                    f"endpoint '{name}' does not end",
+                    why=f"Its log is {folder}/supervisor.log.",
+                    todo="End it by hand.",
                 )
             time.sleep(0.02)
         return True
@@ -187,7 +189,10 @@ class LocalEndpoints:
             return state
         command = [sys.executable, "-m", "seatrial.clouds.local.supervisor", str(folder)]
         started = subprocess.run(
-            [*command, *([str(port)] if port is not None else [])], stdout=subprocess.PIPE, check=False, timeout=_START_S
+            [*command, *([str(port)] if port is not None else [])],
+            stdout=subprocess.PIPE,
+            check=False,
+            timeout=_START_S,
         )
         told = json.loads(started.stdout or b"{}")
         if "port" not in told:

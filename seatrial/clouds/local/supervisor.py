@@ -173,7 +173,11 @@ class Supervisor:
             "serving": None if serving is None else dict(serving.spec),
             "server_pid": None if serving is None else serving.process.pid,
             "previous": None if self.previous is None else dict(self.previous),
-            "status": "gave up" if gave_up else "serving" if serving is not None else "restarting"
+            "status": "gave up"
+            if gave_up
+            else "serving"
+            if serving is not None
+            else "restarting"
             if self.to_restart is not None
             else "empty",
             "restarts": len(self.restarts),

@@ -1,0 +1,66 @@
+"""Whole runs through the command line, on the small project."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass
+class Shell:
+    """A person in a project's folder."""
+
+    root: Path
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".seatrial"
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "seatrial.cli.main", *arguments],
+            cwd=self.root,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.root), "COLUMNS": "120"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            **options,
+        )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        with self.start(*arguments) as process:
+            out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        done = self.run(*arguments, "--json")
+        assert done.returncode == code, done.stderr + done.stdout
+        return json.loads(done.stdout)
+
+    def settings(self, old: str, new: str) -> None:
+        """Change model.toml."""
+        path = self.root / "recipes" / "parcels" / "model.toml"
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    def last_run(self) -> Any:
+        """The record of the run that ended last."""
+        records = sorted(self.state.glob("runs/*/run.json"), key=lambda p: p.stat().st_mtime)
+        return json.loads(records[-1].read_text())
+
+
+@pytest.fixture
+def shell(tiny: Path) -> Iterator[Shell]:
+    found = Shell(tiny)
+    yield found
+    found.run("endpoint", "stop", "--all")
