@@ -83,7 +83,7 @@ class GraphFailed(TaskError):
     def __init__(self, failures: Sequence[tuple[str, SeatrialError]]) -> None:
         path, first = failures[0]
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        super().__init__(f"{path}: {first.what}{more}", why=first.why, todo=first.todo)
+        super().__init__(f"{path.rpartition('.')[2]}: {first.what}{more}", why=first.why, todo=first.todo)
         self.failures = tuple(failures)
 
 

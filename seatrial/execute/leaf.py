@@ -196,7 +196,7 @@ class TaskRunner:
         record.cpu_s, record.max_rss_kb, record.seconds = ended.user_s + ended.system_s, ended.max_rss_kb, seconds
         if ended.code != 0:
             record.log = str(self._keep_log(log, call.path))
-            raise _failure(call, ended, heard, log, record.log)
+            raise _failure(ended, heard, log, record.log)
         files = work / "observed.json"
         observed = {"files": json.loads(files.read_text()) if files.exists() else {}, "probes": heard.probes}
         parameters, artifacts = await asyncio.to_thread(
@@ -390,15 +390,13 @@ def _broken(name: str, problems: Sequence[str]) -> ComponentError:
     )
 
 
-def _failure(call: Call, ended: Ended, heard: _Heard, log: Path, kept: str) -> TaskError:
+def _failure(ended: Ended, heard: _Heard, log: Path, kept: str) -> TaskError:
     if heard.error is not None:
-        return TaskError(
-            f"{call.task.display_name}: {heard.error['what']}", why=heard.error["why"], todo=heard.error["todo"]
-        )
+        return TaskError(heard.error["what"], why=heard.error["why"], todo=heard.error["todo"])
     tail = log.read_text(errors="replace").splitlines()[-_LOG_TAIL:] if log.exists() else []
     killed = " (the kernel's out-of-memory killer, or a person)" if ended.code == -9 else ""
     return TaskError(
-        f"task '{call.task.display_name}' failed: {ended.describe()}{killed}",
+        f"failed: {ended.describe()}{killed}",
         why="Its log ends with:\n" + "\n".join(f"  {line}" for line in tail)
         if tail
         else "It wrote nothing to its log.",
