@@ -53,16 +53,17 @@ clean: ## remove the virtual environments and everything that runs left behind
 	@.uv/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/uv.txt
 	@touch $@
 
-.venv/bin/python: .uv/ready
-	@$(UV_ENV) $(UV) venv -q --clear --python .uv/bin/python .venv
+# a stamp: the interpreter in a virtual environment is a link, as old as what it points to
+.venv/made: .uv/ready
+	@$(UV_ENV) $(UV) venv -q --clear --python .uv/bin/python .venv && touch $@
 
-.venv/ready-run: .venv/bin/python requirements/run.txt pyproject.toml
+.venv/ready-run: .venv/made requirements/run.txt pyproject.toml
 	@test -e .venv/ready-dev || { echo "installing what the demo needs (about 1 GB, once)"; \
 	  $(UV_ENV) $(UV) pip sync -q --python $(BIN)/python --require-hashes requirements/run.txt; \
 	  $(UV_ENV) $(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .; }
 	@touch $@
 
-.venv/ready-dev: .venv/bin/python requirements/dev.txt pyproject.toml
+.venv/ready-dev: .venv/made requirements/dev.txt pyproject.toml
 	@echo "installing what development needs (about 1.2 GB, once)"
 	@$(UV_ENV) $(UV) pip sync -q --python $(BIN)/python --require-hashes requirements/dev.txt
 	@$(UV_ENV) $(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .

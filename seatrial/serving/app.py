@@ -92,7 +92,7 @@ class App:
         try:
             outcome = await self._predict(scope, receive) if self._is_predict(scope) else self._get(scope)
             answer, read = outcome if isinstance(outcome, tuple) else (outcome, 0)
-        except Exception:
+        except Exception:  # noqa: BLE001 - one request's fault must not end the server; it is logged with its traceback
             answer = self._failed()
         if answer is not None:
             await self._send(answer, scope, receive, send)
@@ -110,7 +110,7 @@ class App:
                     f"the model returned {len(predictions)} values for {len(rows)} rows, or one not finite"
                 )
             return ok(_Predictions(predictions, self._model), rows=len(rows))
-        except Exception:
+        except Exception:  # noqa: BLE001 - as above
             return self._failed()
 
     def _limits(self) -> dict[str, int]:

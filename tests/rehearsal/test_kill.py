@@ -1,4 +1,4 @@
-"""``kill -9`` of the run or of a step, at random moments: the same command finishes the work and does none of it twice."""
+"""``kill -9`` of the run or of a step, at random moments: the same command finishes and does nothing twice."""
 
 from __future__ import annotations
 

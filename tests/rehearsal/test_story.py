@@ -9,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 
 def test_the_whole_way(shell: Any) -> None:
     first = shell.json("run", "parcels")

@@ -158,8 +158,9 @@ class LocalEndpoints:
         state = self._required(name)
         serving = state["serving"]
         if serving is None or serving["version"] != version:
+            found = "nothing" if serving is None else f"v{serving['version']}"
             raise EndpointError(
-                f"endpoint '{name}' serves {'nothing' if serving is None else 'v' + serving['version']}, not v{version}",
+                f"endpoint '{name}' serves {found}, not v{version}",
                 why="Another deployment took its place.",
                 todo="See: seatrial endpoint list",
             )
@@ -337,8 +338,9 @@ def _url(port: int) -> str:
 def _not_started(name: str, folder: Path, port: int | None, told: Mapping[str, Json]) -> ResourceError | EndpointError:
     if told.get("errno") in (errno.EADDRINUSE, errno.EACCES):
         place = f"port {port}" if port is not None else str(told.get("text"))
+        how = "taken" if told["errno"] == errno.EADDRINUSE else "forbidden"
         return ResourceError(
-            f"endpoint '{name}' cannot listen: {place} is {'taken' if told['errno'] == errno.EADDRINUSE else 'forbidden'}",
+            f"endpoint '{name}' cannot listen: {place} is {how}",
             why="Another program listens there; nothing was changed.",
             todo="End that program, or choose another endpoint.port in model.toml (without one, a free port is found).",
         )

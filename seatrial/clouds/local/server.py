@@ -75,7 +75,7 @@ class ModelServer:
     def __init__(self, app: App) -> None:
         self._app = app
         config = uvicorn.Config(
-            app,  # type: ignore[arg-type]  # its messages are typed more loosely than uvicorn's own
+            app,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -95,11 +95,13 @@ class ModelServer:
             await self._server.startup(sockets=[listener])
             return
         loop = asyncio.get_running_loop()
-        protocol = self._config.http_protocol_class
+        protocol: Any = self._config.http_protocol_class
 
         def connect() -> asyncio.Protocol:
             made: asyncio.Protocol = protocol(
-                config=self._config, server_state=self._server.server_state, app_state=self._server.lifespan.state
+                config=self._config,
+                server_state=self._server.server_state,
+                app_state=self._server.lifespan.state,
             )
             return made
 

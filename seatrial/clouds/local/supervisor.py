@@ -164,7 +164,7 @@ class Supervisor:
 
     def status(self) -> dict[str, Json]:
         """What ``state.json`` says."""
-        serving = self.servers[self.serving] if self.serving in self.servers else None
+        serving = None if self.serving is None else self.servers.get(self.serving)
         gave_up = serving is None and self.to_restart is not None and self.restart_at is None
         return {
             "name": self.name,
@@ -197,8 +197,8 @@ class Supervisor:
             server = self.servers[number]
             return {"server": number, "check_port": server.check_port, "log": str(server.log)}
         if action == "alive":
-            server = self.servers.get(command["server"])  # type: ignore[assignment]  # None: it is gone
-            return {"alive": server is not None and server.process.poll() is None}
+            known = self.servers.get(command["server"])
+            return {"alive": known is not None and known.process.poll() is None}
         if action == "switch":
             self.switch(command["server"])
         elif action == "discard":
