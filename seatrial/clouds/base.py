@@ -14,9 +14,10 @@ import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from seatrial.project import Endpoint
+if TYPE_CHECKING:
+    from seatrial.project import Endpoint
 
 
 @dataclass(frozen=True, slots=True)

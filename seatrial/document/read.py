@@ -263,7 +263,7 @@ class _Reader:
     def parameter(self, _name: str, value: Json, where: str) -> ParameterSpec:
         table = self.table(value, where, "parameterType type defaultValue isOptional description literals")
         kind: Any = table.get("parameterType") or _OLD_TYPES.get(str(table.get("type")), "")
-        if kind not in _PARAMETER_TYPES:
+        if not isinstance(kind, str) or kind not in _PARAMETER_TYPES:
             raise _Problem(f"{where}: parameter type {kind or table.get('type')!r} is not supported")
         return ParameterSpec(
             type=kind,
@@ -326,7 +326,7 @@ class _Reader:
         artifacts = self.each(inputs.get("artifacts", {}), f"{where}.inputs", self.artifact_source)
         trigger = self.table(table.get("triggerPolicy", {}), f"{where}.triggerPolicy", "condition strategy")
         strategy = trigger.get("strategy", "TRIGGER_STRATEGY_UNSPECIFIED")
-        if strategy not in _STRATEGIES:
+        if not isinstance(strategy, str) or strategy not in _STRATEGIES:
             raise _Problem(f"{where}.triggerPolicy.strategy: {strategy} is not supported")
         condition = trigger.get("condition") or None
         if condition is not None:
