@@ -15,7 +15,7 @@ class CandidatesResult:
     names: list[str]
 
 
-@component(job="prepare")
+@component(job="train")
 def candidates(model: str) -> CandidatesResult:
     """List the baseline and the candidates that the model's ``candidates.py`` offers."""
     from seatrial.package.recipe import Recipe

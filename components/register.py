@@ -16,7 +16,7 @@ class RegisterResult:
     version: int
 
 
-@component(job="decide")
+@component(job="release")
 def register(
     model: str,
     package: Input[Model],

@@ -15,7 +15,7 @@ class SplitResult:
     holdout_digest: str
 
 
-@component(job="prepare")
+@component(job="train")
 def split(
     model: str,
     raw: Input[Dataset],

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import yaml
 
@@ -34,6 +34,9 @@ from seatrial.document.model import (
 )
 from seatrial.document.values import without_float_integers
 from seatrial.errors import DocumentError
+
+if TYPE_CHECKING:
+    from seatrial.document.model import ParameterType
 
 Json = Any
 T = TypeVar("T")
@@ -266,7 +269,7 @@ class _Reader:
         if not isinstance(kind, str) or kind not in _PARAMETER_TYPES:
             raise _Problem(f"{where}: parameter type {kind or table.get('type')!r} is not supported")
         return ParameterSpec(
-            type=kind,
+            type=cast("ParameterType", kind),
             optional=bool(table.get("isOptional", False)),
             has_default="defaultValue" in table,
             default=without_float_integers(table.get("defaultValue")),
