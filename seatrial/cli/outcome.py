@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -145,18 +147,26 @@ def _track(project: Project, model: Model, ran: Ran, measured: Mapping[str, Json
 def _next(project: Project, model: Model, outcome: Outcome) -> list[tuple[str, str]]:
     """Commands worth typing now, and why."""
     registry = _relative(project.state / "registry" / "mlflow.db")
-    browse = (f"mlflow ui --backend-store-uri sqlite:///{registry}", "compare runs and versions in a browser")
+    ui = _typed("mlflow", "ui", "--backend-store-uri", f"sqlite:///{registry}")
+    browse = (ui, "compare runs and versions in a browser")
     if outcome.error is not None:
         return []
     if not outcome.promoted:
-        return [(f"seatrial models {model.name}", "see which version serves"), browse]
+        return [(_typed("seatrial", "models", model.name), "see which version serves"), browse]
     example = _relative(model.folder / "example.json")
     return [
-        (f"seatrial predict {model.name} --input {example}", "ask the endpoint"),
-        ("seatrial endpoint list", "see what serves"),
-        (f"seatrial endpoint stop {model.name}", "end it"),
+        (_typed("seatrial", "predict", model.name, "--input", example), "ask the endpoint"),
+        (_typed("seatrial", "endpoint", "list"), "see what serves"),
+        (_typed("seatrial", "endpoint", "stop", model.name), "end it"),
         browse,
     ]
+
+
+def _typed(command: str, *words: str) -> str:
+    """A command as it can be typed here: by its name where that is found, else by its place beside this program."""
+    beside = Path(sys.argv[0]).parent / command
+    found = shutil.which(command)
+    return " ".join([command if found or not beside.is_file() else _relative(beside), *words])
 
 
 def _relative(path: Path) -> str:

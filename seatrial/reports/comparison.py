@@ -56,7 +56,6 @@ def groups(candidates: Sequence[Candidate]) -> tuple[Group, ...]:
         _group("Holdout", _metrics([c.holdout for c in candidates])),
         _group("Validation", _metrics([c.validation for c in candidates])),
         _group("Package", _package(candidates)),
-        _group("Hyper-parameters", _parameters(candidates)),
     ]
     return tuple(group for group in made if group.rows)
 
@@ -82,17 +81,13 @@ def _package(candidates: Sequence[Candidate]) -> Iterable[Row]:
     yield Row("Digest", None, tuple(Cell(c.digest[:12] or text.ABSENT) for c in candidates))
 
 
-def _parameters(candidates: Sequence[Candidate]) -> Iterable[Row]:
-    for name in dict.fromkeys(name for c in candidates for name in c.parameters):
-        yield Row(name, None, tuple(Cell(_parameter(c.parameters.get(name))) for c in candidates))
+def settings(candidates: Sequence[Candidate]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """(candidate, its hyper-parameters as texts): families have few in common, so they are no table."""
+    return tuple((c.title, tuple((k, _parameter(v)) for k, v in c.parameters.items())) for c in candidates if c.parameters)
 
 
 def _parameter(value: object) -> str:
-    if value is None:
-        return text.ABSENT
-    if isinstance(value, float):
-        return text.number(value)
-    return str(value)
+    return text.number(value) if isinstance(value, float) else str(value)
 
 
 def _row(name: str, better: Better | None, values: Sequence[float | None], shown: Callable[[float | None], str]) -> Row:

@@ -63,6 +63,7 @@ def render(report: RunReport) -> str:
         headline=_without_verdict(report),
         models=models,
         groups=comparison.groups(candidates),
+        settings=comparison.settings(candidates),
         challenger=challenger,
         champion=report.of_role("champion"),
         confusion=challenger.confusion if challenger else None,
