@@ -83,7 +83,8 @@ def _package(candidates: Sequence[Candidate]) -> Iterable[Row]:
 
 def settings(candidates: Sequence[Candidate]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
     """(candidate, its hyper-parameters as texts): families have few in common, so they are no table."""
-    return tuple((c.title, tuple((k, _parameter(v)) for k, v in c.parameters.items())) for c in candidates if c.parameters)
+    chosen = [(c.title, c.parameters) for c in candidates if c.parameters]
+    return tuple((title, tuple((k, _parameter(v)) for k, v in parameters.items())) for title, parameters in chosen)
 
 
 def _parameter(value: object) -> str:
