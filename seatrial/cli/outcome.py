@@ -87,6 +87,7 @@ def conclude(project: Project, model: Model, ran: Ran) -> Outcome:
     left = RunArtifacts(ran.record)
     decision = left.decision()
     if decision is not None:
+        (ran.folder / "decision.json").write_text(decision.to_json(), encoding="utf-8")  # outlives the cache
         outcome.verdict = decision.verdict
         outcome.headline = decision.headline
         outcome.reasons = list(decision.reasons)

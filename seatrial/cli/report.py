@@ -35,7 +35,15 @@ def report(
             why="A report tells how a model was made and judged.",
             todo=f"Its record: seatrial report {record['run']} --json",
         )
-    console().print(write_report(opened.model(names.pop()), folder, record), soft_wrap=True)
+    try:
+        page = write_report(opened.model(names.pop()), folder, record)
+    except FileNotFoundError as exc:
+        raise UsageError(
+            f"the results of run {record['run']} are no longer in the cache ({exc.filename})",
+            why="Newer results of the same tasks have taken their place.",
+            todo=f"The page that was written when it ended: {folder / 'report.html'}",
+        ) from exc
+    console().print(page, soft_wrap=True)
 
 
 def write_report(model: Model, folder: Path, record: Json, next_steps: Sequence[tuple[str, str]] = ()) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -234,3 +235,14 @@ def p(n: int) -> int:
     assert stranger.json("run", "p.yaml", "--arguments", '{"n": 41}')["outputs"] == {"Output": 42}
     assert stranger.run("run", "p.yaml").returncode == 1  # n is missing, and the message says so
     assert "'n' (NUMBER_INTEGER) is missing" in stranger.run("run", "p.yaml").stderr
+
+
+def test_a_run_stays_told_when_its_results_are_gone(shell: Any) -> None:
+    first = shell.json("run", "parcels")
+    shutil.rmtree(shell.state / "cache")
+    told = shell.run("report", first["run"])
+    assert told.returncode == 2
+    assert "no longer in the cache" in told.stderr
+    folder = shell.state / "runs" / first["run"]
+    assert (folder / "report.html").is_file()
+    assert json.loads((folder / "decision.json").read_text())["verdict"] == "promote"
