@@ -20,6 +20,7 @@ from seatrial.execute.run import Machine, Ran, execute
 
 Json = Any
 GATE_SAID_NO = 3
+INTERRUPTED = 130
 
 
 def run(
@@ -88,8 +89,12 @@ def _run_document(path: Path, given: dict[str, Json], *, as_json: bool, cache: b
 
 
 def _watched(document: Document, arguments: dict[str, Json], machine: Machine, out: Console) -> Ran:
-    with Watch(out) as watch:
-        return execute(document, arguments, machine, watch)
+    try:
+        with Watch(out) as watch:
+            return execute(document, arguments, machine, watch)
+    except KeyboardInterrupt as exc:
+        out.print("\n interrupted; finished tasks are kept, the same command goes on from there")
+        raise typer.Exit(INTERRUPTED) from exc
 
 
 def _compiled(opened: project.Project, pipeline: str) -> Document:
