@@ -350,6 +350,45 @@ def reads(path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
+class SettingsRead:
+    """Which settings a task asked for: its result depends on those, not on the whole file that holds them.
+
+    ``seatrial.project`` notes each read here; nothing is kept outside of a task.
+    """
+
+    def __init__(self) -> None:
+        self.files: set[str] = set()
+        """Settings files whose content is covered by the noted values."""
+        self._values: dict[tuple[str, str, str], dict[str, Json]] | None = None
+
+    def begin(self) -> None:
+        """From now on reads are noted."""
+        self._values = {}
+
+    def note(self, probe: Callable[..., Json], place: str, owner: str, name: str, value: Json) -> None:
+        """A setting was read.
+
+        Args:
+            probe: called as ``probe(place=..., owner=..., names=[...])`` to read the same settings again.
+            place: the project's folder.
+            owner: whose setting: a model's name, or "" for the project's.
+            name: dotted.
+            value: as JSON.
+        """
+        if self._values is not None:
+            key = (f"{probe.__module__}:{probe.__qualname__}", place, owner)
+            self._values.setdefault(key, {})[name] = value
+
+    def tell(self) -> None:
+        """Make the result depend on everything that was noted."""
+        for (probe, place, owner), values in (self._values or {}).items():
+            arguments = {"place": place, "owner": owner, "names": sorted(values)}
+            _emit({"observes": {"probe": probe, "arguments": arguments, "value": values}})
+
+
+settings_read = SettingsRead()
+
+
 def file_digest(path: str) -> str | None:
     """SHA-256 of a file, in hexadecimal; ``None`` when there is none."""
     try:
@@ -408,8 +447,10 @@ def load(entry: str) -> Component[..., Any]:
 
 def run(entry: str, executor_input: str) -> int:
     """Run one component; returns the exit code. A domain error is three lines, anything else a traceback."""
+    settings_read.begin()
     try:
         load(entry).execute(json.loads(executor_input))
+        settings_read.tell()
     except SeatrialError as exc:
         _emit({"error": {"type": type(exc).__name__, "what": exc.what, "why": exc.why, "todo": exc.todo}})
         print(exc, file=sys.stderr)  # noqa: T201 - a task's log is its standard error

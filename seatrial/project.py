@@ -13,8 +13,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic_core import to_jsonable_python
 
+from seatrial.component import settings_read
 from seatrial.errors import ProjectError
 
 T = TypeVar("T", bound=BaseModel)
@@ -33,6 +35,38 @@ class Settings(BaseModel):
     """A typo is an error, nothing mutates, and errors never echo a value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _owner_of(section: BaseModel) -> tuple[str, str, str] | None:
+    """Where a section was loaded from; ``None`` while it is still being validated."""
+    try:
+        private = object.__getattribute__(section, "__pydantic_private__")
+    except AttributeError:
+        return None
+    owner: tuple[str, str, str] | None = (private or {}).get("_owner")
+    return owner
+
+
+class Section(Settings):
+    """Settings that a task's cached result depends on value by value; see ``component.SettingsRead``."""
+
+    _owner: tuple[str, str, str] | None = PrivateAttr(default=None)
+    """(project's folder, model or "", dotted place in the file), once it was loaded from there."""
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if name[0] != "_" and name in type(self).__pydantic_fields__ and not isinstance(value, Section):
+            owner = _owner_of(self)
+            if owner is not None:
+                place, model, prefix = owner
+                settings_read.note(settings_now, place, model, f"{prefix}{name}", _plain(value))
+        return value
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """All of it, which counts as reading all of it."""
+        for name in type(self).__pydantic_fields__:
+            getattr(self, name)
+        return super().model_dump(**options)
 
 
 class Column(Settings):
@@ -63,7 +97,7 @@ def _column(value: object) -> object:
     return {"type": value} if isinstance(value, str) else value
 
 
-class Split(Settings):
+class Split(Section):
     """Time-ordered: train < ``validation_from`` <= validation < ``holdout_from`` <= holdout."""
 
     validation_from: dt.date
@@ -78,7 +112,7 @@ class Split(Settings):
         return self
 
 
-class Gate(Settings):
+class Gate(Section):
     """When a challenger may replace the champion."""
 
     metric: Literal["roc_auc", "pr_auc", "log_loss", "brier"] = "roc_auc"
@@ -105,7 +139,7 @@ class Gate(Settings):
     max_size_mb: float | None = Field(default=None, gt=0)
 
 
-class Rollout(Settings):
+class Rollout(Section):
     """How traffic moves from champion to challenger."""
 
     steps: tuple[Annotated[int, Field(ge=1, le=100)], ...] = (100,)
@@ -120,14 +154,14 @@ class Rollout(Settings):
         return self
 
 
-class Monitoring(Settings):
+class Monitoring(Section):
     """What production traffic is compared with, and how often a false alarm is acceptable."""
 
     reference: str = "training"
     false_alarms: Annotated[float, Field(gt=0, lt=1)] = 0.01
 
 
-class Endpoint(Settings):
+class Endpoint(Section):
     """What the model server accepts, and where it listens on this machine."""
 
     port: int | None = Field(default=None, ge=1, le=65535)
@@ -136,7 +170,7 @@ class Endpoint(Settings):
     max_body_bytes: int = Field(default=6_291_456, ge=1024)
 
 
-class Model(Settings):
+class Model(Section):
     """One model: the parsed ``model.toml`` and where it lies."""
 
     name: Name
@@ -150,10 +184,10 @@ class Model(Settings):
     columns: dict[ColumnName, Annotated[Column, BeforeValidator(_column)]] = Field(min_length=1)
     unavailable_at_prediction: tuple[ColumnName, ...] = ()
     split: Split
-    gate: Gate = Gate()
-    rollout: Rollout = Rollout()
-    monitoring: Monitoring = Monitoring()
-    endpoint: Endpoint = Endpoint()
+    gate: Gate = Field(default_factory=Gate)
+    rollout: Rollout = Field(default_factory=Rollout)
+    monitoring: Monitoring = Field(default_factory=Monitoring)
+    endpoint: Endpoint = Field(default_factory=Endpoint)
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
@@ -176,7 +210,7 @@ class Model(Settings):
         return tuple(name for name, column in self.columns.items() if not column.numeric)
 
 
-class Layout(Settings):
+class Layout(Section):
     """``seatrial.toml``: where a project keeps its parts."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,30}[a-z0-9]$")]
@@ -231,7 +265,9 @@ class Project(Settings):
                 why="A model's name and folder are where its model.toml lies.",
                 todo="Remove the line, or rename the folder.",
             )
-        return _validated(Model, {**table, "name": name, "folder": path.parent}, path)
+        model = _validated(Model, {**table, "name": name, "folder": path.parent}, path)
+        _belongs(model, path, str(self.root), name)
+        return model
 
 
 def load(start: Path | None = None) -> Project:
@@ -247,6 +283,7 @@ def load(start: Path | None = None) -> Project:
     for path in places:
         if path.is_file():
             layout = _validated(Layout, _read_toml(path), path)
+            _belongs(layout, path, str(path.parent), "")
             home = os.environ.get("SEATRIAL_HOME")
             state = Path(home).resolve() if home else path.parent / ".seatrial"
             return Project(
@@ -262,6 +299,38 @@ def load(start: Path | None = None) -> Project:
         why="Searched: " + ", ".join(str(p) for p in places) + ".",
         todo="Change into a Seatrial project, or set SEATRIAL_PROJECT to its folder.",
     )
+
+
+def settings_now(place: str, owner: str, names: list[str]) -> dict[str, Any]:
+    """Settings as they are now: what a cached result is held against.
+
+    Args:
+        place: the project's folder.
+        owner: a model's name, or "" for the project's own settings.
+        names: dotted, such as ``gate.metric``.
+    """
+    project = load(Path(place))
+    found: dict[str, Any] = {}
+    for name in names:
+        value: Any = project.model(owner) if owner else project.layout
+        for part in name.split("."):
+            value = getattr(value, part)
+        found[name] = _plain(value)
+    return found
+
+
+def _belongs(section: Section, path: Path, place: str, model: str, prefix: str = "") -> None:
+    """Let a section, and those in it, know where it was loaded from."""
+    settings_read.files.add(os.path.realpath(path))
+    for name in type(section).__pydantic_fields__:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            _belongs(value, path, place, model, f"{prefix}{name}.")
+    section._owner = (place, model, prefix)
+
+
+def _plain(value: Any) -> Any:
+    return to_jsonable_python(value)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

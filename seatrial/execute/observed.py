@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from seatrial.component import settings_read
+
 
 class Recorder:
     """Notes, from its creation on, each file below ``roots`` that this process opens through Python.
@@ -43,7 +45,8 @@ class Recorder:
     def _counts(self, path: str) -> bool:
         real = os.path.realpath(path)
         return (
-            real.startswith(self._roots)
+            real not in settings_read.files  # what was read of them is known value by value
+            and real.startswith(self._roots)
             and not real.startswith(self._unwatched)
             and "__pycache__" not in real
             and not Path(real).is_dir()
