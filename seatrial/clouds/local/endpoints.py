@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ _STOP_S = 60.0
 _LOCK_S = 120.0
 _LOG_LINES = 12
 _BATCH = 256
+_ENVELOPE = len('{"instances": []}')
 
 
 class LocalEndpoints:
@@ -181,15 +182,17 @@ class LocalEndpoints:
         while time.monotonic() < end:
             if not supervised(folder):
                 _start_supervisor(name, folder, port)
-            try:
+            with contextlib.suppress(OSError):  # it is starting, or it ended
                 control = Control(folder, _START_S)
-                state = control.ask("status")
-            except (OSError, EndpointError):  # it is starting, or ending
-                time.sleep(0.01)
-                continue
-            if state["status"] != "stopping":
-                return _on_port(name, control, state["port"], port)
-            control.close()
+                try:
+                    state = control.ask("status")
+                    if state["status"] != "stopping":
+                        _refuse_other_port(name, state["port"], port)
+                        return control
+                except BaseException:
+                    control.close()
+                    raise
+                control.close()
             time.sleep(0.01)
         raise _stuck(folder, f"the supervisor of endpoint '{name}' does not answer")
 
@@ -204,15 +207,13 @@ def _spec(version: str, package: Path, digest: str, settings: Endpoint) -> dict[
     }
 
 
-def _on_port(name: str, control: Control, port: int, wanted: int | None) -> Control:
-    if wanted in (None, port):
-        return control
-    control.close()
-    raise EndpointError(
-        f"endpoint '{name}' listens on port {port}, model.toml now says {wanted}",
-        why="A running endpoint keeps its port, since its callers know it.",
-        todo=f"End it first: seatrial endpoint stop {name}",
-    )
+def _refuse_other_port(name: str, port: int, wanted: int | None) -> None:
+    if wanted not in (None, port):
+        raise EndpointError(
+            f"endpoint '{name}' listens on port {port}, model.toml now says {wanted}",
+            why="A running endpoint keeps its port, since its callers know it.",
+            todo=f"End it first: seatrial endpoint stop {name}",
+        )
 
 
 def _start_supervisor(name: str, folder: Path, port: int | None) -> None:
@@ -262,8 +263,8 @@ def _replay(who: str, port: int, spec: Mapping[str, Json]) -> Replayed:
     golden = Package.open(Path(spec["package"]), digest=spec["digest"]).golden
     answers: list[float] = []
     try:
-        for start in range(0, len(golden.rows), _BATCH):
-            answers += _predict(port, golden.rows[start : start + _BATCH], digest=spec["digest"])
+        for body in _bodies(golden.rows, spec["max_rows"], spec["max_body_bytes"]):
+            answers += _predict(port, body, digest=spec["digest"])
     except (OSError, ValueError, KeyError, http.client.HTTPException) as exc:
         raise EndpointError(
             f"{who} did not answer its golden sample: {exc}",
@@ -280,17 +281,34 @@ def _replay(who: str, port: int, spec: Mapping[str, Json]) -> Replayed:
     return Replayed(rows=replay.rows, largest_difference=replay.max_abs)
 
 
-def _predict(port: int, rows: Any, *, digest: str | None = None) -> list[float]:
+def _bodies(rows: Sequence[Json], max_rows: int, max_body_bytes: int) -> Iterator[bytes]:
+    """Requests that hold all rows, each within the server's limits."""
+    texts: list[str] = []
+    size = 0
+    for text in map(json.dumps, rows):
+        if texts and (len(texts) == min(_BATCH, max_rows) or size + len(text) + 2 > max_body_bytes - _ENVELOPE):
+            yield _body(texts)
+            texts, size = [], 0
+        texts.append(text)
+        size += len(text) + 2
+    if texts:
+        yield _body(texts)
+
+
+def _body(texts: Sequence[str]) -> bytes:
+    return f'{{"instances": [{", ".join(texts)}]}}'.encode()
+
+
+def _predict(port: int, body: bytes, *, digest: str) -> list[float]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_START_S)
     try:
-        body = json.dumps({"instances": list(rows)}).encode()
         connection.request("POST", "/predict", body, {"content-type": "application/json"})
         answer = connection.getresponse()
         text = answer.read()
         if answer.status != 200:
             raise ValueError(f"status {answer.status}: {text[:300].decode(errors='replace')}")
         told = json.loads(text)
-        if digest not in (None, told["model"]["digest"]):
+        if told["model"]["digest"] != digest:
             raise ValueError(f"v{told['model']['version']} answered, the package {told['model']['digest'][:12]}")
         predictions: list[float] = told["predictions"]
         return predictions
