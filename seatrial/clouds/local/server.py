@@ -130,9 +130,10 @@ class ModelServer:
             async with asyncio.timeout(DRAIN_S):
                 while self._server.server_state.connections:
                     await asyncio.sleep(0.02)
-        self._server.should_exit = True
-        await ticking
-        await self._server.shutdown()
+        ticking.cancel()
+        state = self._server.server_state
+        if state.connections or state.tasks:  # idle connections are closed, running requests get their time
+            await self._server.shutdown()
         self._app.close()
 
 

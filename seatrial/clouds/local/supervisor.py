@@ -95,6 +95,7 @@ class Supervisor:
         self.restart_at: float | None = None
         self.stopping = False
         self._terminated = False
+        self._abandoned = False
         self._written = ""
         self._count = 0
         self._idle_since: float | None = None
@@ -335,9 +336,9 @@ class Supervisor:
             ours = Path(LOCK).stat().st_ino == os.fstat(self.lock).st_ino
         except OSError:
             ours = False
-        if not ours:
-            if not self.stopping:
-                _log.warning("the endpoint's folder was deleted")
+        if not ours and not self._abandoned:
+            _log.warning("the endpoint's folder was deleted")
+            self._abandoned = True  # whoever deletes it must not find a new file in it
             self.stop()
         if self.servers or self._callers or self.restart_at is not None:
             self._idle_since = None
@@ -408,7 +409,7 @@ class Supervisor:
     def _write(self) -> None:
         """Write ``state.json`` by rename when it changed. What could not be written is tried again a moment later."""
         text = json.dumps(self.status(), indent=2, sort_keys=True)
-        if text == self._written:
+        if text == self._written or self._abandoned:
             return
         try:
             partial = Path(f".{STATE}")
