@@ -13,14 +13,14 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
-from seatrial.serving.answer import Answer, ok, refusal
+from seatrial.serving.answer import Answer, Problem, ok, refusal
 from seatrial.serving.log import Access, Sink, now
 from seatrial.serving.request import read_rows
 from seatrial.serving.servable import Servable
@@ -50,7 +50,7 @@ class ServerSettings:
     max_waiting: int = 64
     """Larger bodies in a thread or waiting for one; beyond it the answer is 503, so that memory is bounded."""
     body_timeout_s: float = 30.0
-    """Longest pause while a body arrives."""
+    """How long a whole body may take to arrive."""
     linger_s: float = 2.0
     """How long a refused body is still read, so that the caller gets to see the refusal and not a reset connection."""
 
@@ -93,8 +93,10 @@ class App:
             outcome = await self._predict(scope, receive) if self._is_predict(scope) else self._get(scope)
             answer, read = outcome if isinstance(outcome, tuple) else (outcome, 0)
         except Exception:  # noqa: BLE001 - one request's fault must not end the server; it is logged with its traceback
-            answer = self._failed()
+            answer, read = self._failed(), 0
         if answer is not None:
+            if not read and not answer.linger and _declared_bytes(dict(scope["headers"])) > self._settings.inline_bytes:
+                answer = replace(answer, linger=True)  # a body that nobody wants: do not read it to its end
             await self._send(answer, scope, receive, send)
         self._write_access(scope, answer, read, time.perf_counter() - started)
 
@@ -141,9 +143,11 @@ class App:
     async def _predict(self, scope: Scope, receive: Receive) -> tuple[Answer | None, int]:
         """The answer (None when the caller went away) and the bytes that were read for it."""
         headers = dict(scope["headers"])
-        refused = _refuse_headers(headers, self._servable.max_body_bytes)
-        if refused is not None:
-            return refused, 0
+        problems = _header_problems(headers)
+        if problems:
+            return refusal(415, "unsupported_media_type", "the body cannot be read", problems), 0
+        if self._servable.max_body_bytes < _declared_bytes(headers) < math.inf:
+            return self._too_large(), 0
         body = await self._body(receive)
         if not isinstance(body, bytes):
             return body
@@ -160,29 +164,26 @@ class App:
 
     async def _body(self, receive: Receive) -> bytes | tuple[Answer | None, int]:
         """The whole body; or a refusal (None when the caller went away) and how much had arrived."""
-        message = await receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            body: bytes = message.get("body", b"")
-            return body if len(body) <= self._servable.max_body_bytes else (self._too_large(), len(body))
-        chunks, size = [], 0
-        while message["type"] == "http.request":
-            chunk = message.get("body", b"")
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > self._servable.max_body_bytes:
-                return self._too_large(), size
-            if not message.get("more_body"):
-                return b"".join(chunks)
-            try:
-                async with asyncio.timeout(self._settings.body_timeout_s):
-                    message = await receive()
-            except TimeoutError:
-                text = f"no more of the body arrived for {self._settings.body_timeout_s:g} seconds"
-                return refusal(408, "body_timeout", text, linger=True), size
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._settings.body_timeout_s):
+                while (message := await receive())["type"] == "http.request":
+                    chunk: bytes = message.get("body", b"")
+                    size += len(chunk)
+                    if size > self._servable.max_body_bytes:
+                        return self._too_large(), size
+                    if not message.get("more_body"):
+                        return b"".join([*chunks, chunk]) if chunks else chunk
+                    chunks.append(chunk)
+        except TimeoutError:
+            text = f"the body did not arrive within {self._settings.body_timeout_s:g} seconds"
+            return refusal(408, "body_timeout", text, linger=True), size
         return None, size
 
     def _too_large(self) -> Answer:
-        return _too_large(self._servable.max_body_bytes)
+        problem = f"it is larger than {self._servable.max_body_bytes} bytes. Send fewer rows per request"
+        return refusal(413, "body_too_large", "the body is too large", [Problem(None, None, problem)], linger=True)
 
     def _failed(self) -> Answer:
         """Call it while the exception is being handled: the traceback is for the log, the id is for the caller."""
@@ -236,19 +237,25 @@ class App:
         self._access(bytes(line))
 
 
-def _refuse_headers(headers: dict[bytes, bytes], max_body_bytes: int) -> Answer | None:
-    """What can be refused before the body is read."""
+def _header_problems(headers: Mapping[bytes, bytes]) -> list[Problem]:
+    """What makes a body unreadable before any of it is read."""
+    problems = []
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if kind != b"application/json":
         given = f"content-type '{kind.decode('latin-1')}'" if kind else "a body without content-type"
-        return refusal(415, "unsupported_media_type", f"{given} is not accepted; send application/json")
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        return refusal(415, "unsupported_encoding", "compressed bodies are not accepted; send it as it is")
-    if int(headers.get(b"content-length", b"0")) > max_body_bytes:
-        return _too_large(max_body_bytes)
-    return None
+        problems.append(Problem(None, None, f"{given} is not accepted; send application/json"))
+    coding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if coding != b"identity":
+        given = coding.decode("latin-1")
+        problems.append(Problem(None, None, f"content-encoding '{given}' is not accepted; send the body as it is"))
+    return problems
 
 
-def _too_large(limit: int) -> Answer:
-    message = f"the body is larger than {limit} bytes, the most that is accepted. Send fewer rows per request"
-    return refusal(413, "body_too_large", message, linger=True)
+def _declared_bytes(headers: Mapping[bytes, bytes]) -> float:
+    """The size of the body that follows; infinite when it is not said."""
+    if b"transfer-encoding" in headers:
+        return math.inf
+    try:
+        return int(headers.get(b"content-length", b"0"))
+    except ValueError:
+        return math.inf

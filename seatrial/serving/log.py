@@ -7,10 +7,12 @@ processes that append to one file do not mix. Everything else (start, stop, trac
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
@@ -50,6 +52,47 @@ def to_descriptor(descriptor: int) -> Sink:
             return
 
     return write
+
+
+def rotating(path: Path, *, descriptor: int, most_bytes: int = 64 * 2**20) -> Sink:
+    """A sink that writes to ``descriptor``, which is open on ``path``, and keeps the file from growing for ever.
+
+    A full file becomes ``<path>.1`` and ``descriptor`` is opened anew, so that whatever else writes to it (tracebacks
+    on standard error) follows. At most twice ``most_bytes`` lie there. Several processes may write to one path.
+    """
+    write = to_descriptor(descriptor)
+    every = max(1, most_bytes // 64)
+    unchecked = every
+
+    def keep(line: bytes) -> None:
+        nonlocal unchecked
+        unchecked += len(line)
+        if unchecked >= every:
+            unchecked = 0
+            with contextlib.suppress(OSError):
+                _turn(path, descriptor, most_bytes)
+        write(line)
+
+    return keep
+
+
+def _turn(path: Path, descriptor: int, most_bytes: int) -> None:
+    """Rename a full log and open a fresh one; follow when another process did so."""
+    ours = os.fstat(descriptor)
+    try:
+        theirs = path.stat()
+        same = (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
+    except FileNotFoundError:
+        same = False
+    if same and ours.st_size < most_bytes:
+        return
+    if same:
+        path.replace(f"{path}.1")
+    fresh = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        os.dup2(fresh, descriptor)
+    finally:
+        os.close(fresh)
 
 
 class JsonFormatter(logging.Formatter):

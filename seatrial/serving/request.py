@@ -7,6 +7,7 @@ Status is 400 for all of it. A proxy or SDK treats 422 no differently, SageMaker
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ import msgspec
 from seatrial.serving.answer import Answer, Problem, refusal
 from seatrial.serving.servable import Row, RowProblem, Servable
 
+_EXPECTED = 'expected {"instances": [{"<column>": <value>, ...}, ...]}'
 _decode = msgspec.json.Decoder().decode
 
 
@@ -26,25 +28,57 @@ def read_rows(body: bytes, servable: Servable) -> list[Row] | Answer:
     try:
         document = _decode(body)
     except (ValueError, RecursionError) as exc:
-        return refusal(400, "not_json", _why_not_json(body, exc))
+        return _almost_json(body, servable) or _not_json(exc)
+    return _read(document, servable)
+
+
+def _read(document: Any, servable: Servable) -> list[Row] | Answer:
     if not isinstance(document, dict):
-        return refusal(400, "invalid_request", f"the body is {_kind(document)}, not an object", [_expected()])
-    problems = _shape_problems(document)
+        problem = Problem(None, None, f"the body is {_kind(document)}, not an object: {_EXPECTED}")
+        return _refused("invalid_request", [problem])
+    code, problems = "invalid_request", _shape_problems(document)
     rows: list[Row] = []
     instances = document.get("instances")
     if isinstance(instances, list):
-        if len(instances) > servable.max_rows:
-            message = f"{len(instances)} instances in one request; at most {servable.max_rows} are accepted"
-            return refusal(400, "too_many_rows", f"{message}. Send several requests", problems)
-        if not instances:
+        most = servable.max_rows
+        if len(instances) > most:
+            code = "too_many_rows"
+            message = f"{len(instances)} instances in one request; at most {most} are accepted, and were checked"
+            problems.append(Problem(None, None, f"{message}. Send several requests"))
+        elif not instances:
+            code = "no_instances"
             message = "'instances' is empty, so there is nothing to predict; a request carries at least one"
-            return refusal(400, "no_instances", message, problems)
-        rows, row_problems = _check(instances, servable)
+            problems.append(Problem(None, None, message))
+        rows, row_problems = _check(instances[:most], servable)
         problems += row_problems
-    if problems:
-        places = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        return refusal(400, "invalid_request", f"{places} in the request; nothing was predicted", problems)
-    return rows
+    return _refused(code, problems) if problems else rows
+
+
+def _refused(code: str, problems: Sequence[RowProblem]) -> Answer:
+    places = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    return refusal(400, code, f"{places} in the request; nothing was predicted", problems)
+
+
+def _almost_json(body: bytes, servable: Servable) -> Answer | None:
+    """The refusal that names the rows and columns of NaN and Infinity, which Python and JavaScript like to send.
+
+    They are no JSON, but ``json`` reads them, and numbers like 1e999 as infinity. None when that is not what is wrong.
+    """
+    try:
+        found = _read(json.loads(body.decode()), servable)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, Answer) else None
+
+
+def _not_json(exc: Exception) -> Answer:
+    if isinstance(exc, RecursionError):
+        why = "it is nested too deeply to be a request"
+    elif isinstance(exc, UnicodeDecodeError):
+        why = f"it is not UTF-8, at byte {exc.start} of a text"
+    else:
+        why = str(exc)
+    return refusal(400, "not_json", "the body is not JSON; nothing was predicted", [Problem(None, None, why)])
 
 
 def _shape_problems(document: dict[str, Any]) -> list[RowProblem]:
@@ -56,7 +90,7 @@ def _shape_problems(document: dict[str, Any]) -> list[RowProblem]:
     if document.get("parameters", {}) != {}:
         problems.append(Problem(None, None, "'parameters' must be an empty object: this model takes none"))
     if "instances" not in document:
-        problems.append(_expected())
+        problems.append(Problem(None, None, f"'instances' is missing: {_EXPECTED}"))
     elif not isinstance(document["instances"], list):
         message = f"'instances' is {_kind(document['instances'])}, not an array of objects"
         problems.append(Problem(None, None, message))
@@ -78,21 +112,6 @@ def _check(instances: list[Any], servable: Servable) -> tuple[list[Row], list[Ro
     problems += [Problem(None if p.row is None else positions[p.row], p.column, p.message) for p in found]
     problems.sort(key=lambda p: -1 if p.row is None else p.row)
     return rows, problems
-
-
-def _expected() -> Problem:
-    return Problem(None, None, 'expected {"instances": [{"<column>": <value>, ...}, ...]}')
-
-
-def _why_not_json(body: bytes, exc: Exception) -> str:
-    if isinstance(exc, RecursionError):
-        return "the body is nested too deeply to be a request"
-    if isinstance(exc, UnicodeDecodeError):
-        return f"the body is not JSON: not UTF-8 at byte {exc.start} of a text"
-    hint = ""
-    if b"NaN" in body or b"Infinity" in body:
-        hint = ". NaN and Infinity are not JSON: send null for a missing value"
-    return f"the body is not JSON: {exc}{hint}"
 
 
 def _kind(value: object) -> str:

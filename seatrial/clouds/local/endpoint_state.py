@@ -1,19 +1,23 @@
 """What an endpoint's folder says about it, without asking its supervisor: cheap enough for every cache probe.
 
-Standard library only. A state file is believed only while its supervisor holds the lock beside it, so neither a crash
-nor a reused process id can make a dead endpoint look alive.
+Standard library only. ``state.json`` outlives its supervisor, since the next one has to know what served before. It is
+believed as a statement about *now* only while a process holds the lock beside it and that process wrote it, so neither
+a crash nor a reused process id can make a dead endpoint look alive.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import http.client
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 Json = Any
+LOCK, STATE = "lock", "state.json"
 _PING_S = 5.0
 
 
@@ -23,29 +27,70 @@ def folder_of(state: Path, name: str) -> Path:
 
 
 def read_state(folder: Path) -> dict[str, Json] | None:
-    """The supervisor's ``state.json``; ``None`` when no supervisor lives."""
+    """What the living supervisor wrote last; ``None`` when there is none, or it has written nothing yet."""
     if not supervised(folder):
         return None
+    state = read_record(folder)
     try:
-        state: dict[str, Json] = json.loads((folder / "state.json").read_text())
-    except (FileNotFoundError, ValueError):
+        holder = int((folder / LOCK).read_text())
+    except (OSError, ValueError):
         return None
-    return state
+    return state if state.get("pid") == holder else None
+
+
+def read_record(folder: Path) -> dict[str, Json]:
+    """``state.json`` as it lies there, whoever wrote it; empty when there is none that can be read."""
+    try:
+        record = json.loads((folder / STATE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def supervised(folder: Path) -> bool:
-    """Whether a supervisor holds the endpoint's lock."""
+    """Whether a supervisor holds the endpoint's lock.
+
+    The probe takes a *shared* lock for an instant: two probes never take each other for a supervisor.
+    """
     try:
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
         os.close(descriptor)
     return False
+
+
+def take_lock(folder: Path, patience_s: float = 2.0) -> int:
+    """Become the folder's supervisor: its lock, with this process's id inside, held until the process ends.
+
+    It tries for a while, since a probe may hold the lock for an instant.
+
+    Raises:
+        OSError: another process supervises the folder, or it cannot be written.
+    """
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    end = time.monotonic() + patience_s
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.002)
+        os.truncate(descriptor, 0)
+        os.write(descriptor, b"%d" % os.getpid())
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+        raise
+    return descriptor
 
 
 def ping(port: int) -> dict[str, Json] | None:

@@ -13,24 +13,26 @@ import fcntl
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from seatrial.clouds.base import Replayed, Served
-from seatrial.clouds.local.endpoint_state import fingerprint, folder_of, ping, read_state, supervised
+from seatrial.clouds.local.control import Control
+from seatrial.clouds.local.endpoint_state import fingerprint, folder_of, ping, read_record, read_state, supervised
 from seatrial.errors import EndpointError, ResourceError
 from seatrial.project import Endpoint
 
 Json = Any
 _START_S = 60.0
+_STOP_S = 60.0
 _LOCK_S = 120.0
 _LOG_LINES = 12
 _BATCH = 256
+_ENVELOPE = len('{"instances": []}')
 
 
 class LocalEndpoints:
@@ -50,51 +52,45 @@ class LocalEndpoints:
         before_switch: Callable[[], None] | None = None,
     ) -> Served:
         """Put a version behind the endpoint; see the contract."""
-        folder = folder_of(self._state, name)
-        folder.mkdir(parents=True, exist_ok=True)
-        with _deploying(folder):
-            state = self._supervisor(name, folder, settings.port)
-            if fingerprint(folder) == {"version": version, "digest": digest, "healthy": True}:
-                if before_switch is not None:
-                    before_switch()
-                return _served(name, state, version, digest, changed=False)
-            spec = {
-                "version": version,
-                "digest": digest,
-                "package": str(package.resolve()),
-                "max_rows": settings.max_rows,
-                "max_body_bytes": settings.max_body_bytes,
-            }
-            started = self._command(folder, {"do": "start", "spec": spec})
-            try:
-                self._await_health(name, folder, started, spec)
-                _replay(f"challenger {name} v{version}", started["check_port"], package)
-                if before_switch is not None:
-                    before_switch()
-                state = self._command(folder, {"do": "switch", "server": started["server"]})
-            except BaseException:
-                with contextlib.suppress(EndpointError):
-                    self._command(folder, {"do": "discard", "server": started["server"]})
-                raise
-            return _served(name, state, version, digest, changed=True)
+        return self._deploy(
+            name, _spec(version, package, digest, settings), settings.port, before_switch or (lambda: None)
+        )
 
     def rollback(self, name: str, *, settings: Endpoint, before_switch: Callable[[], None] | None = None) -> Served:
-        """Put the version back that served before; see the contract."""
-        previous = self._required(name).get("previous")
+        """Put the version back that served before; see the contract. Once more goes further back, never forth."""
+        previous = self._required(name)["previous"]
         if previous is None:
             raise EndpointError(
                 f"endpoint '{name}' has no previous version",
-                why="Only one version has served since it was started.",
+                why="No other version served before this one.",
                 todo=f"Deploy another one, or end it: seatrial endpoint stop {name}",
             )
-        return self.deploy(
-            name,
-            previous["version"],
-            Path(previous["package"]),
-            digest=previous["digest"],
-            settings=settings,
-            before_switch=before_switch,
-        )
+        spec = _spec(previous["version"], Path(previous["package"]), previous["digest"], settings)
+        return self._deploy(name, spec, settings.port, before_switch or (lambda: None), back=True)
+
+    def _deploy(
+        self,
+        name: str,
+        spec: dict[str, Json],
+        port: int | None,
+        before_switch: Callable[[], None],
+        *,
+        back: bool = False,
+    ) -> Served:
+        folder = folder_of(self._state, name)
+        _prepare(folder)
+        with _deploying(folder), self._supervisor(name, folder, port) as control:
+            state = control.ask("status")
+            serves = {"version": spec["version"], "digest": spec["digest"], "healthy": True}
+            if state["serving"] == spec and fingerprint(folder) == serves:
+                before_switch()
+                return _served(name, state, changed=False)
+            started = control.ask("start", spec=spec)
+            who = f"challenger {name} v{spec['version']}"
+            _await_health(who, control, started, spec["digest"])
+            _replay(who, started["check_port"], spec)
+            before_switch()
+            return _served(name, control.ask("switch", server=started["server"], back=back), changed=True)
 
     def get(self, name: str) -> Served:
         """What serves now."""
@@ -106,7 +102,7 @@ class LocalEndpoints:
                 why=f"Its logs are in {folder_of(self._state, name)}.",
                 todo=f"Run the model again, or end it: seatrial endpoint stop {name}",
             )
-        return _served(name, state, serving["version"], serving["digest"], changed=False)
+        return _served(name, state, changed=False)
 
     def list(self) -> list[dict[str, Json]]:
         """Every endpoint that has a folder: name, url, version, status."""
@@ -137,15 +133,15 @@ class LocalEndpoints:
         folder = folder_of(self._state, name)
         if not supervised(folder):
             return False
-        self._command(folder, {"do": "stop"})
-        end = time.monotonic() + _START_S
+        end = time.monotonic() + _STOP_S
+        asked = False
         while supervised(folder):
+            if not asked:
+                with contextlib.suppress(OSError, EndpointError), Control(folder, _STOP_S) as control:
+                    control.ask("stop")
+                    asked = True
             if time.monotonic() > end:
-                raise EndpointError(
-                    f"endpoint '{name}' does not end",
-                    why=f"Its log is {folder}/supervisor.log.",
-                    todo="End it by hand.",
-                )
+                raise _stuck(folder, f"endpoint '{name}' does not end within {_STOP_S:.0f} s")
             time.sleep(0.02)
         return True
 
@@ -164,7 +160,7 @@ class LocalEndpoints:
                 why="Another deployment took its place.",
                 todo="See: seatrial endpoint list",
             )
-        return _replay(f"endpoint {name} v{version}", state["port"], Path(serving["package"]))
+        return _replay(f"endpoint {name} v{version}", state["port"], serving)
 
     def _required(self, name: str) -> dict[str, Json]:
         state = read_state(folder_of(self._state, name))
@@ -177,86 +173,98 @@ class LocalEndpoints:
             )
         return state
 
-    def _supervisor(self, name: str, folder: Path, port: int | None) -> dict[str, Json]:
-        """The state of a living supervisor; starts one where there is none."""
-        state = read_state(folder)
-        if state is not None:
-            if port is not None and state["port"] != port:
-                raise EndpointError(
-                    f"endpoint '{name}' listens on port {state['port']}, model.toml now says {port}",
-                    why="A running endpoint keeps its port, since its callers know it.",
-                    todo=f"End it first: seatrial endpoint stop {name}",
-                )
-            return state
-        command = [sys.executable, "-m", "seatrial.clouds.local.supervisor", str(folder)]
+    def _supervisor(self, name: str, folder: Path, port: int | None) -> Control:
+        """A connection to the endpoint's supervisor, which cannot end from idleness while it is open.
+
+        Starts one where there is none; waits for one that is being stopped.
+        """
+        end = time.monotonic() + _START_S
+        while time.monotonic() < end:
+            if not supervised(folder):
+                _start_supervisor(name, folder, port)
+            with contextlib.suppress(OSError):  # it is starting, or it ended
+                control = Control(folder, _START_S)
+                try:
+                    state = control.ask("status")
+                    if state["status"] != "stopping":
+                        _refuse_other_port(name, state["port"], port)
+                        return control
+                except BaseException:
+                    control.close()
+                    raise
+                control.close()
+            time.sleep(0.01)
+        raise _stuck(folder, f"the supervisor of endpoint '{name}' does not answer")
+
+
+def _spec(version: str, package: Path, digest: str, settings: Endpoint) -> dict[str, Json]:
+    return {
+        "version": version,
+        "digest": digest,
+        "package": str(package.resolve()),
+        "max_rows": settings.max_rows,
+        "max_body_bytes": settings.max_body_bytes,
+    }
+
+
+def _refuse_other_port(name: str, port: int, wanted: int | None) -> None:
+    if wanted not in (None, port):
+        raise EndpointError(
+            f"endpoint '{name}' listens on port {port}, model.toml now says {wanted}",
+            why="A running endpoint keeps its port, since its callers know it.",
+            todo=f"End it first: seatrial endpoint stop {name}",
+        )
+
+
+def _start_supervisor(name: str, folder: Path, port: int | None) -> None:
+    """Start a supervisor; it has detached itself, and listens, when this returns."""
+    command = [sys.executable, "-P", "-m", "seatrial.clouds.local.supervisor", str(folder)]
+    try:
         started = subprocess.run(
             [*command, *([str(port)] if port is not None else [])],
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             check=False,
             timeout=_START_S,
         )
         told = json.loads(started.stdout or b"{}")
-        if "port" not in told:
-            raise _not_started(name, folder, port, told)
-        end = time.monotonic() + _START_S
-        while (state := read_state(folder)) is None:
-            if time.monotonic() > end:
-                raise _not_started(name, folder, port, {"text": "it wrote no state"})
-            time.sleep(0.005)
-        return state
+    except (OSError, ValueError, subprocess.TimeoutExpired) as exc:
+        told = {"text": str(exc)}
+    if "port" not in told and not supervised(folder):
+        raise _not_started(name, folder, port, told)
 
-    def _command(self, folder: Path, command: Mapping[str, Json]) -> dict[str, Json]:
-        try:
-            with _connected(folder) as connection:
-                connection.sendall(json.dumps(command).encode() + b"\n")
-                answer = b""
-                while part := connection.recv(65536):
-                    answer += part
-            told: dict[str, Json] = json.loads(answer)
-        except (OSError, ValueError) as exc:
+
+def _await_health(who: str, control: Control, started: Mapping[str, Json], digest: str) -> None:
+    end = time.monotonic() + _START_S
+    while True:
+        healthy = ping(started["check_port"])
+        if healthy is not None and healthy["digest"] == digest:
+            return
+        alive = control.ask("alive", server=started["server"])["alive"]
+        if not alive or time.monotonic() > end:
+            what = "ended before it was healthy" if not alive else f"was not healthy within {_START_S:.0f} s"
             raise EndpointError(
-                f"the supervisor of endpoint '{folder.name}' does not answer: {exc}",
-                why=f"Its log is {folder}/supervisor.log.",
-                todo="Run the same command again; a dead supervisor is replaced.",
-            ) from exc
-        if "error" in told:
-            raise EndpointError(
-                f"endpoint '{folder.name}': {told['error']}",
-                why=f"The logs are in {folder}.",
-                todo="Run the same command again.",
+                f"{who} {what}",
+                why="What served before still serves. Its log ends with:\n" + _tail(Path(started["log"])),
+                todo=f"The whole log: {started['log']}",
             )
-        return told
-
-    def _await_health(self, name: str, folder: Path, started: Mapping[str, Json], spec: Mapping[str, Json]) -> None:
-        end = time.monotonic() + _START_S
-        while True:
-            healthy = ping(started["check_port"])
-            if healthy is not None and healthy["digest"] == spec["digest"]:
-                return
-            alive = self._command(folder, {"do": "alive", "server": started["server"]})["alive"]
-            if not alive or time.monotonic() > end:
-                what = "ended before it was healthy" if not alive else f"was not healthy within {_START_S:.0f} s"
-                raise EndpointError(
-                    f"challenger {name} v{spec['version']} {what}",
-                    why="What served before still serves. Its log ends with:\n" + _tail(Path(started["log"])),
-                    todo=f"The whole log: {started['log']}",
-                )
-            time.sleep(0.01)
+        time.sleep(0.01)
 
 
-def _replay(who: str, port: int, package: Path) -> Replayed:
+def _replay(who: str, port: int, spec: Mapping[str, Json]) -> Replayed:
     """Ask a server for its package's golden sample and compare.
 
     Raises:
-        EndpointError: an answer differs, or there is none.
+        EndpointError: an answer differs, comes from another version, or there is none.
+        PackageError: the package is no longer the one that was deployed.
     """
     from seatrial.package.read import Package
 
-    golden = Package.open(package).golden
+    golden = Package.open(Path(spec["package"]), digest=spec["digest"]).golden
     answers: list[float] = []
     try:
-        for start in range(0, len(golden.rows), _BATCH):
-            answers += _predict(port, golden.rows[start : start + _BATCH])
+        for body in _bodies(golden.rows, spec["max_rows"], spec["max_body_bytes"]):
+            answers += _predict(port, body, digest=spec["digest"])
     except (OSError, ValueError, KeyError, http.client.HTTPException) as exc:
         raise EndpointError(
             f"{who} did not answer its golden sample: {exc}",
@@ -273,19 +281,56 @@ def _replay(who: str, port: int, package: Path) -> Replayed:
     return Replayed(rows=replay.rows, largest_difference=replay.max_abs)
 
 
-def _predict(port: int, rows: Any) -> list[float]:
+def _bodies(rows: Sequence[Json], max_rows: int, max_body_bytes: int) -> Iterator[bytes]:
+    """Requests that hold all rows, each within the server's limits."""
+    texts: list[str] = []
+    size = 0
+    for text in map(json.dumps, rows):
+        if texts and (len(texts) == min(_BATCH, max_rows) or size + len(text) + 2 > max_body_bytes - _ENVELOPE):
+            yield _body(texts)
+            texts, size = [], 0
+        texts.append(text)
+        size += len(text) + 2
+    if texts:
+        yield _body(texts)
+
+
+def _body(texts: Sequence[str]) -> bytes:
+    return f'{{"instances": [{", ".join(texts)}]}}'.encode()
+
+
+def _predict(port: int, body: bytes, *, digest: str) -> list[float]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_START_S)
     try:
-        body = json.dumps({"instances": list(rows)}).encode()
         connection.request("POST", "/predict", body, {"content-type": "application/json"})
         answer = connection.getresponse()
         text = answer.read()
         if answer.status != 200:
             raise ValueError(f"status {answer.status}: {text[:300].decode(errors='replace')}")
-        predictions: list[float] = json.loads(text)["predictions"]
+        told = json.loads(text)
+        if told["model"]["digest"] != digest:
+            raise ValueError(f"v{told['model']['version']} answered, the package {told['model']['digest'][:12]}")
+        predictions: list[float] = told["predictions"]
         return predictions
     finally:
         connection.close()
+
+
+def _prepare(folder: Path) -> None:
+    """Make the endpoint's folder, its owner's only: logs, and the socket that commands the endpoint.
+
+    Raises:
+        ResourceError: it cannot be made or changed.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as exc:
+        raise ResourceError(
+            f"the endpoint's folder {folder} cannot be made: {exc.strerror or exc}",
+            why="State, logs and the control socket lie there; nothing was started.",
+            todo="Check the disk and the folder's owner, or set SEATRIAL_HOME to a place that you may write.",
+        ) from exc
 
 
 @contextlib.contextmanager
@@ -311,24 +356,11 @@ def _deploying(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _connected(folder: Path) -> socket.socket:
-    """A connection to the supervisor. The folder may lie deeper than a Unix socket's path may be long."""
-    connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(_START_S)
-    directory = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        short = f"/proc/self/fd/{directory}/control"
-        connection.connect(short if os.path.isdir("/proc/self/fd") else str(folder / "control"))  # noqa: PTH112
-    except OSError:
-        connection.close()
-        raise
-    finally:
-        os.close(directory)
-    return connection
-
-
-def _served(name: str, state: Mapping[str, Json], version: str, digest: str, *, changed: bool) -> Served:
-    return Served(name=name, url=_url(state["port"]), version=version, digest=digest, changed=changed)
+def _served(name: str, state: Mapping[str, Json], *, changed: bool) -> Served:
+    serving = state["serving"]
+    return Served(
+        name=name, url=_url(state["port"]), version=serving["version"], digest=serving["digest"], changed=changed
+    )
 
 
 def _url(port: int) -> str:
@@ -336,6 +368,12 @@ def _url(port: int) -> str:
 
 
 def _not_started(name: str, folder: Path, port: int | None, told: Mapping[str, Json]) -> ResourceError | EndpointError:
+    if told.get("errno") in (errno.ENOSPC, errno.EDQUOT):
+        return ResourceError(
+            f"endpoint '{name}' cannot start: {told['text']}",
+            why=f"Its supervisor keeps its state in {folder}; nothing was started.",
+            todo="Free some space, then run the same command again.",
+        )
     if told.get("errno") in (errno.EADDRINUSE, errno.EACCES):
         place = f"port {port}" if port is not None else str(told.get("text"))
         how = "taken" if told["errno"] == errno.EADDRINUSE else "forbidden"
@@ -348,6 +386,14 @@ def _not_started(name: str, folder: Path, port: int | None, told: Mapping[str, J
         f"the supervisor of endpoint '{name}' did not start: {told.get('text', 'no reason given')}",
         why=f"Its log is {folder}/supervisor.log.",
         todo="Read the log, then run the same command again.",
+    )
+
+
+def _stuck(folder: Path, what: str) -> EndpointError:
+    return EndpointError(
+        what,
+        why=f"Its supervisor is process {read_record(folder).get('pid')}; its log is {folder}/supervisor.log.",
+        todo="End that process by hand (its servers end with it), then run the same command again.",
     )
 
 

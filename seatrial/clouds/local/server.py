@@ -1,8 +1,9 @@
 """A model package behind the model server: the process that a supervisor starts, and ``seatrial serve``.
 
 Under a supervisor the server listens on a private port first. The word ``accept`` on standard input lets it accept on
-the public socket as well, which it answers with ``accepting``; the end of standard input, or SIGTERM, ends it after the
-requests that it has.
+the public socket as well, which it answers with ``accepting``. The end of standard input, or SIGTERM, ends it after the
+requests that it has; it says ``closed`` as soon as it accepts no more. Linux only: it is killed with its supervisor
+(``PR_SET_PDEATHSIG``), so that no server without one can keep the public port.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import contextlib
 import ctypes
 import json
 import logging
+import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,12 +27,12 @@ import uvicorn
 from seatrial.package.check import Problem, check_rows
 from seatrial.package.read import Package
 from seatrial.serving.app import App, ServerSettings
-from seatrial.serving.log import JsonFormatter, to_descriptor
+from seatrial.serving.log import JsonFormatter, rotating, to_descriptor
 from seatrial.serving.servable import Golden, Row
 
 Json = Any
 _PR_SET_PDEATHSIG = 1
-_DRAIN_S = 5.0
+DRAIN_S = 5.0
 """How long an open connection may stay for its next request, which is answered and then closes it."""
 
 
@@ -60,8 +62,8 @@ class ServedPackage:
         return Golden(golden.rows, golden.expected, golden.tolerance)
 
     def check(self, rows: Sequence[Row]) -> Sequence[Problem]:
-        """Name every problem of these rows."""
-        return check_rows(self._package.signature, rows)
+        """Name every problem of these rows: the server says how many there are, so none is left out here."""
+        return check_rows(self._package.signature, rows, limit=sys.maxsize)
 
     def predict(self, rows: Sequence[Row]) -> Sequence[float]:
         """Predict checked rows."""
@@ -72,14 +74,18 @@ class ServedPackage:
 class ModelServer:
     """An app on one or more sockets, with an orderly end."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, *, closed: Callable[[], None] = lambda: None) -> None:
+        """``closed`` is called when the orderly end has begun and nobody new is accepted."""
         self._app = app
+        self._closed = closed
         config = uvicorn.Config(
             app,
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
+            ws="none",
             timeout_graceful_shutdown=10,
             timeout_keep_alive=75,
         )
@@ -118,13 +124,16 @@ class ModelServer:
         for listener in self._server.servers:
             listener.close()
         self._app.drain()
+        self._closed()
+        await asyncio.sleep(0.05)  # what was accepted a moment ago becomes a connection first
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DRAIN_S):
+            async with asyncio.timeout(DRAIN_S):
                 while self._server.server_state.connections:
                     await asyncio.sleep(0.02)
-        self._server.should_exit = True
-        await ticking
-        await self._server.shutdown()
+        ticking.cancel()
+        state = self._server.server_state
+        if state.connections or state.tasks:  # idle connections are closed, running requests get their time
+            await self._server.shutdown()
         self._app.close()
 
 
@@ -153,8 +162,14 @@ def _end_on_signals(server: ModelServer) -> None:
         loop.add_signal_handler(number, server.end)
 
 
+def _say(word: str) -> None:
+    with contextlib.suppress(OSError):  # the supervisor is gone, and this server is about to be
+        os.write(1, word.encode() + b"\n")
+
+
 async def _supervised(spec: Mapping[str, Json], served: ServedPackage) -> None:
-    server = ModelServer(App(served, ServerSettings(), to_descriptor(2)))
+    log = rotating(Path(spec["log"]), descriptor=2)
+    server = ModelServer(App(served, ServerSettings(), log), closed=lambda: _say("closed"))
     _end_on_signals(server)
     await server.listen(socket.socket(fileno=spec["check"]))
     commands = asyncio.StreamReader()
@@ -162,13 +177,13 @@ async def _supervised(spec: Mapping[str, Json], served: ServedPackage) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
 
     async def obey() -> None:
-        public = socket.socket(fileno=spec["public"])
-        while line := await commands.readline():
-            if line == b"accept\n":
-                await server.listen(public)
-                sys.stdout.write("accepting\n")
-                sys.stdout.flush()
-        server.end()  # the supervisor is gone
+        try:
+            while line := await commands.readline():
+                if line == b"accept\n":
+                    await server.listen(socket.socket(fileno=spec["public"]))
+                    _say("accepting")
+        finally:
+            server.end()  # the supervisor is gone, or the public socket is of no use
 
     listening = asyncio.create_task(obey())
     await server.run()

@@ -9,65 +9,17 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seatrial.clouds.local.endpoint_state import fingerprint, folder_of, ping, read_state
-from seatrial.clouds.local.endpoints import LocalEndpoints, _predict
+from seatrial.clouds.local.endpoints import LocalEndpoints
 from seatrial.errors import EndpointError, ResourceError
-from seatrial.package.manifest import MANIFEST, Manifest, canonical
 from seatrial.package.read import Package
 from seatrial.project import Endpoint
-from tests.unit.package.example import CANDIDATES, build_example
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two models that differ."""
-    folder = tmp_path_factory.mktemp("packages")
-    for name in ("boosting", "forest"):
-        build_example(folder / name, CANDIDATES[name])
-    return folder / "boosting", folder / "forest"
-
-
-@pytest.fixture
-def endpoints(tmp_path: Path) -> Iterator[LocalEndpoints]:
-    found = LocalEndpoints(tmp_path)
-    yield found
-    for endpoint in found.list():
-        found.stop(endpoint["name"])
-
-
-def deploy(endpoints: LocalEndpoints, version: int, package: Path, **more: Any) -> Any:
-    settings = more.pop("settings", Endpoint())
-    digest = more.pop("digest", None) or Package.open(package).digest
-    return endpoints.deploy("m", str(version), package, digest=digest, settings=settings, **more)
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def port_of(endpoints: LocalEndpoints) -> int:
-    return int(endpoints.get("m").url.rsplit(":", 1)[1])
-
-
-def wrong_golden(package: Path, target: Path) -> Path:
-    """The same model, with a golden sample that it does not fulfil."""
-    shutil.copytree(package, target)
-    golden = json.loads((target / "golden.json").read_text())
-    golden["expected"][0] = 1 - golden["expected"][0]
-    (target / "golden.json").write_bytes(canonical(golden))
-    files = {p.name: p.read_bytes() for p in target.iterdir() if p.name != MANIFEST}
-    (target / MANIFEST).write_bytes(Manifest.of(files).to_bytes())
-    return target
+from tests.unit.clouds.local.endpoint_samples import alive, deploy, port_of, predict, wrong_golden
 
 
 class Traffic:
@@ -123,7 +75,7 @@ def test_a_version_is_served_where_it_was_promised(endpoints: LocalEndpoints, pa
     assert endpoints.fingerprint("m") == {"version": "1", "digest": served.digest, "healthy": True}
     assert endpoints.verify("m", "1").rows > 0
     golden = Package.open(packages[0]).golden
-    assert _predict(port_of(endpoints), golden.rows[:3]) == pytest.approx(golden.expected[:3], abs=1e-6)
+    assert predict(port_of(endpoints), golden.rows[:3]) == pytest.approx(golden.expected[:3], abs=1e-6)
     assert [e["status"] for e in endpoints.list()] == ["healthy"]
 
 
@@ -196,7 +148,7 @@ def test_a_killed_server_is_restarted_and_callers_are_answered(
     assert state is not None
     os.kill(state["server_pid"], signal.SIGKILL)
     golden = Package.open(packages[0]).golden
-    assert _predict(state["port"], golden.rows[:1]) == pytest.approx(golden.expected[:1], abs=1e-6)
+    assert predict(state["port"], golden.rows[:1]) == pytest.approx(golden.expected[:1], abs=1e-6)
     after = read_state(folder_of(endpoints._state, "m"))
     assert after is not None and after["server_pid"] != state["server_pid"] and after["restarts"] == 1
 
