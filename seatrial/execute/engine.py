@@ -47,14 +47,22 @@ def require(engine: str) -> None:
 
 
 def command(
-    engine: str, name: str, image: str, argv: Sequence[str], env: Mapping[str, str], mounts: Mounts, cores: int
+    engine: str,
+    name: str,
+    image: str,
+    argv: Sequence[str],
+    args: Sequence[str],
+    env: Mapping[str, str],
+    mounts: Mounts,
+    cores: int,
 ) -> list[str]:
-    """The command line that runs ``argv`` in ``image``.
+    """The command line that runs ``argv`` with ``args`` in ``image``.
 
-    The first word becomes the entry point, as in Kubernetes, where a command replaces the image's own. Whoever runs
-    the engine owns the files that the container writes.
+    A command replaces the image's own entry point, as in Kubernetes; without one the entry point takes the arguments.
+    Whoever runs the engine owns the files that the container writes.
     """
-    words = [engine, "run", "--rm", "--name", name, "--entrypoint", argv[0], "--cpus", str(cores)]
+    words = [engine, "run", "--rm", "--name", name, "--cpus", str(cores)]
+    words += ["--entrypoint", argv[0]] if argv else []
     words += ["--userns", "keep-id"] if engine == "podman" and os.getuid() != 0 else []
     words += ["--user", f"{os.getuid()}:{os.getgid()}"] if engine == "docker" and os.getuid() != 0 else []
     for path in mounts.writable:
@@ -63,7 +71,7 @@ def command(
         words += ["--volume", f"{path}:{path}:ro"]
     for key in sorted(env):
         words += ["--env", f"{key}={env[key]}"]
-    return [*words, image, *argv[1:]]
+    return [*words, image, *argv[1:], *args]
 
 
 async def remove(engine: str, name: str) -> None:

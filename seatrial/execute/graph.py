@@ -58,6 +58,8 @@ class Call:
     task: Task
     component: Component
     inputs: Values
+    also: Mapping[str, Json] = field(default_factory=dict)
+    """Parameters that the task has and its component does not declare; resources may name them."""
     attempt: int = 1
     """Counted from 1; more when the task is tried again after a failure."""
 
@@ -194,19 +196,20 @@ class Interpreter:
                 why="A task runs only on inputs of the types that its component declares.",
                 todo="Check what the tasks before it return, and the pipeline's arguments.",
             )
+        also = {name: value for name, value in given.parameters.items() if name not in component.input_parameters}
         pause = task.retry.backoff_s
         for attempt in range(1, task.retry.count + 1):
             try:
-                return await self._once(task, component, inputs, path, attempt)
+                return await self._once(Call(path, task, component, inputs, also, attempt))
             except (TaskError, ComponentError):
                 await asyncio.sleep(min(pause, task.retry.max_backoff_s))
                 pause *= task.retry.factor
-        return await self._once(task, component, inputs, path, task.retry.count + 1)
+        return await self._once(Call(path, task, component, inputs, also, task.retry.count + 1))
 
-    async def _once(self, task: Task, component: Component, inputs: Values, path: str, attempt: int) -> Values:
-        if isinstance(component.implementation, Graph):
-            return await self._graph(component.implementation, inputs, f"{path}.")
-        return await self._leaf(Call(path, task, component, inputs, attempt))
+    async def _once(self, call: Call) -> Values:
+        if isinstance(call.component.implementation, Graph):
+            return await self._graph(call.component.implementation, call.inputs, f"{call.path}.")
+        return await self._leaf(call)
 
     async def loop(self, task: Task, given: Values, path: str) -> Values:
         """Run a task's component once for each item, as many at a time as its limit allows."""

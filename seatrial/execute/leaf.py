@@ -260,17 +260,22 @@ class TaskRunner:
         spec: dict[str, Json] = {"env": env, "cwd": str(settings.root)}
         runs = program.of(container)
         if isinstance(runs, program.Command):
-            argv = _argv(runs.words, call, container, lookup, text)
-            if settings.engine is not None:
-                name = f"seatrial-{self._journal.id}-{work.name}"
-                inputs = [Path(a.uri) for several in call.inputs.artifacts.values() for a in several]
-                mounts = engine.Mounts(writable=[work, Path(settings.facts["workspace_path"])], readable=inputs)
-                return {
-                    **spec,
-                    "argv": engine.command(settings.engine, name, container.image, argv, own, mounts, cores),
-                    "container": name,
-                }
-            return {**spec, "argv": _on_this_machine(argv)}
+            present = {*call.inputs.parameters, *call.inputs.artifacts}
+            argv, args = (
+                [
+                    placeholders.fill(w, lookup, text)
+                    for word in given
+                    for w in placeholders.words(word, present.__contains__)
+                ]
+                for given in (runs.command, runs.args)
+            )
+            if settings.engine is None:
+                return {**spec, "argv": _on_this_machine(call, container, argv, args)}
+            name = f"seatrial-{self._journal.id}-{work.name}"
+            inputs = [Path(a.uri) for several in call.inputs.artifacts.values() for a in several]
+            mounts = engine.Mounts(writable=[work, Path(settings.facts["workspace_path"])], readable=inputs)
+            words = engine.command(settings.engine, name, container.image, argv, args, own, mounts, cores)
+            return {**spec, "argv": words, "container": name}
         inside: dict[str, Json] = {
             **spec,
             "path": [str(settings.root)],
@@ -331,25 +336,19 @@ class TaskRunner:
         return kept
 
 
-def _argv(
-    given: Sequence[str], call: Call, container: Container, lookup: placeholders.Lookup, executor_input: str
-) -> list[str]:
-    present = {*call.inputs.parameters, *call.inputs.artifacts}
-    words = [w for word in given for w in placeholders.words(word, present.__contains__)]
-    argv = [placeholders.fill(word, lookup, executor_input) for word in words]
+def _on_this_machine(call: Call, container: Container, argv: list[str], args: list[str]) -> list[str]:
     if not argv:
         raise TaskError(
             f"task '{call.task.display_name}' has no command",
             why=f"Outside a container engine the entry point of image {container.image} is not known.",
             todo="Give the component a command.",
         )
-    return argv
-
-
-def _on_this_machine(argv: list[str]) -> list[str]:
-    if _PYTHON.match(argv[0]):
-        return [sys.executable, *argv[1:]]
-    return ["bash", *argv[1:]] if _needs_bash(argv) else argv
+    words = [*argv, *args]
+    if _PYTHON.match(words[0]):
+        words[0] = sys.executable
+    elif _needs_bash(words):
+        words[0] = "bash"
+    return words
 
 
 def _needs_bash(argv: Sequence[str]) -> bool:
@@ -388,7 +387,8 @@ class _Lookup:
     def __call__(self, placeholder: str) -> Json:
         found = placeholders.input_name(placeholder)
         if found is not None and found[0] == "parameters":
-            return self._call.inputs.parameters[found[1]]
+            name = found[1]
+            return self._call.inputs.parameters[name] if name in self._call.inputs.parameters else self._call.also[name]
         output = placeholders.output_file(placeholder)
         if output is not None:
             return self._outputs["parameters"][output]["outputFile"]

@@ -13,7 +13,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ FACTS = frozenset(
 """Placeholders that every run can fill, besides a task's own inputs and outputs."""
 
 _PYTHON = re.compile(r"^python3?(\.\d+)?$")
+_CLOUD_CLIENTS = frozenset({"aws", "az", "bq", "gcloud", "gsutil"})
 _SHELLS = ("sh", "bash", "/bin/sh", "/bin/bash")
 # a script with any of these may call a program or not
 _NOT_PLAIN = re.compile(r"\|\||<<|[`(){}]|^\s*(if|for|while|until|case|function)\b", re.MULTILINE)
@@ -86,13 +87,16 @@ def check(document: Document, arguments: Mapping[str, Json], has: Abilities) -> 
     findings = _Findings()
     for problem in kubernetes.pipeline_problems(document.platforms):
         findings.problems[problem] = None
+    for name, spec in document.root.input_parameters.items():
+        if spec.type == "TASK_FINAL_STATUS" and arguments.get(name) is None:
+            findings.problems[f"parameter '{name}' is how another task ended; only an exit handler gives it"] = None
     seen: set[str] = set()
     for path, task, component, known, graph in _leaves(document, arguments):
         if isinstance(component.implementation, Importer):
             _check_importer(findings, path, task, component.implementation, known, graph, has)
         elif component.name not in seen and isinstance(component.implementation, Container):
             seen.add(component.name)
-            _check_container(findings, path, component, component.implementation, document, has)
+            _check_container(findings, path, component, document, has)
         for name, source in task.parameters.items():
             if isinstance(source.origin, Constant):
                 _check_placeholders(findings, f"{path}.{name}", source.origin.value, None)
@@ -182,14 +186,15 @@ def _check_importer(
         findings.add(path, f"imports {uri}, and no access to {uri.partition('://')[0]}:// is configured here")
 
 
-def _check_container(
-    findings: _Findings, path: str, component: Component, container: Container, document: Document, has: Abilities
-) -> None:
+def _check_container(findings: _Findings, path: str, component: Component, document: Document, has: Abilities) -> None:
+    container = component.implementation
+    assert isinstance(container, Container)
     for problem in kubernetes.problems(document.platforms, component.executor):
         findings.add(path, problem)
     runs = program.of(container)
     words = runs.words if isinstance(runs, program.Command) else ()
-    _check_placeholders(findings, path, [*words, *container.env.values()], component)
+    _check_placeholders(findings, path, words, component)
+    _check_placeholders(findings, path, [*container.env.values(), *asdict(container.resources).values()], None)
     if isinstance(runs, program.Own):
         return
     if isinstance(runs, program.Embedded):
@@ -215,7 +220,7 @@ def _check_embedded(findings: _Findings, path: str, runs: program.Embedded) -> N
 
 def _check_command(findings: _Findings, path: str, container: Container, runs: program.Command, has: Abilities) -> None:
     image = f"image {container.image}"
-    if not runs.words:
+    if not runs.command:
         findings.add(path, f"has no command, and the entry point of {image} is not known without a container engine")
         return
     if runs.installs:
@@ -225,6 +230,8 @@ def _check_command(findings: _Findings, path: str, container: Container, runs: p
         return  # decided by an input
     if _PYTHON.match(first):
         _check_python(findings, path, rest, image, has)
+    elif first in _CLOUD_CLIENTS:
+        findings.add(path, f"its program is '{first}' of {image}, and tasks get no credentials here")
     elif first not in _SHELLS:
         if not _there(first, has):
             findings.add(path, f"its program '{first}' is part of {image} and not on this machine")
@@ -233,7 +240,9 @@ def _check_command(findings: _Findings, path: str, container: Container, runs: p
             findings.add(path, f"its script '{rest[0]}' is part of {image} and not on this machine")
     elif len(rest) > 1 and rest[0].endswith("c"):
         for name in _called(rest[1]):
-            if not _there(name, has):
+            if name in _CLOUD_CLIENTS:
+                findings.add(path, f"its script calls '{name}' of {image}, and tasks get no credentials here")
+            elif not _there(name, has):
                 findings.add(path, f"its script calls '{name}', which is part of {image} and not on this machine")
 
 

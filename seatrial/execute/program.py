@@ -69,10 +69,17 @@ class Embedded:
 class Command:
     """Any other command, placeholders unfilled."""
 
-    words: tuple[str, ...]
+    command: tuple[str, ...]
+    """Empty when the image's own entry point takes the arguments."""
+    args: tuple[str, ...]
     requirements: tuple[str, ...] = ()
     installs: bool = False
     """It installs software in a way that is not recognised; run here, it would change this machine."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Command and arguments."""
+        return (*self.command, *self.args)
 
 
 Program = Own | Embedded | Command
@@ -93,6 +100,7 @@ def _of(command: tuple[str, ...], args: tuple[str, ...]) -> Program:
         installed = _installed(words[2])
         if installed is not None:
             requirements, words = installed, words[3:]
+            command, args = words, ()
     embedded = (
         len(words) > 4
         and words[:2] == ("sh", "-ec")
@@ -102,7 +110,7 @@ def _of(command: tuple[str, ...], args: tuple[str, ...]) -> Program:
     )
     if embedded:
         return Embedded(words[3], words[4:], requirements)
-    return Command(words, requirements, installs=_changes_the_machine(words))
+    return Command(command, args, requirements, installs=_changes_the_machine(words))
 
 
 def _changes_the_machine(words: tuple[str, ...]) -> bool:
