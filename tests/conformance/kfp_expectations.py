@@ -192,7 +192,7 @@ NAPS = Expected(
 NOTEBOOKS = [
     C("preprocess", {"text": "Hello   world"}, {"dataset": "Hello world"}),
     C("train-model", {"cleaned_text": "Hello world"}, {"model": "HELLO WORLD"}),
-    C("evaluate-model", {"model_text": "HELLO WORLD"}, {"metrics": ANY}, metadata={"metrics": {"score": 11}}),
+    C("evaluate-model", {"model_text": "HELLO WORLD"}, {"metrics": ANY}, metadata={"metrics": {"score": 11.0}}),
 ]
 
 

@@ -89,7 +89,7 @@ def _task(record: Mapping[str, Json], content: Mapping[str, Json]) -> Task:
     made = {k: _one_or_all([content.get(a["digest"]) for a in v]) for k, v in record["artifacts"].items()}
     log = Path(record["log"]) if record["log"] else None
     return Task(
-        name=re.sub(r"(-\d{1,2})?(\[\d+\])?$", "", record["path"].rpartition(".")[2]),
+        name=re.sub(r"(-\d{1,2})*(\[\d+\])?$", "", record["path"].rpartition(".")[2]),
         path=record["path"],
         state=record["state"],
         inputs={**record["parameters"], **files},
