@@ -157,6 +157,8 @@ class Importer:
     schema: str
     metadata: Mapping[str, Json]
     reimport: bool = False
+    to_workspace: bool = False
+    """The artifact is copied into the run's workspace."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,8 @@ class Component:
     output_parameters: Mapping[str, ParameterSpec]
     output_artifacts: Mapping[str, ArtifactSpec]
     implementation: Graph | Container | Importer
+    executor: str = ""
+    """The label under which platform configuration names the container or importer; empty for a graph."""
 
 
 @dataclass(frozen=True)

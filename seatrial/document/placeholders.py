@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from seatrial.document.model import Component
 from seatrial.document.values import as_text
 from seatrial.errors import DocumentError
 
@@ -67,6 +68,17 @@ def input_name(placeholder: str) -> tuple[str, str] | None:
     """``inputs.parameters['x']`` -> ``("parameters", "x")``; ``None`` for anything else."""
     match = _INPUT.match(placeholder)
     return (match[2], match[4]) if match and match[1] == "inputs" else None
+
+
+def is_input_or_output(placeholder: str) -> bool:
+    """Whether a placeholder has the form of a task's own input or output."""
+    return _INPUT.match(placeholder) is not None
+
+
+def exists(placeholder: str, component: Component) -> bool:
+    """Whether a component has the input or output that a placeholder names."""
+    found = _INPUT.match(placeholder)
+    return found is not None and found[4] in getattr(component, f"{found[1][:-1]}_{found[2]}")
 
 
 def words(word: str, present: Callable[[str], bool]) -> list[str]:

@@ -230,8 +230,6 @@ class _Reader:
 
     def importer(self, value: Json, where: str) -> Importer:
         table = self.table(value, where, "artifactUri typeSchema metadata reimport downloadToWorkspace")
-        if table.get("downloadToWorkspace"):
-            self.problems.append(f"{where}.downloadToWorkspace: a workspace is a Kubernetes volume; not supported")
         uri = self.table(table.get("artifactUri"), f"{where}.artifactUri", "constant runtimeParameter")
         constant = self.only(uri, f"{where}.artifactUri", ("constant", "runtimeParameter")) == "constant"
         return Importer(
@@ -239,6 +237,7 @@ class _Reader:
             schema=self.schema(table.get("typeSchema", {}), f"{where}.typeSchema"),
             metadata=without_float_integers(self.table(table.get("metadata", {}), f"{where}.metadata")),
             reimport=bool(table.get("reimport", False)),
+            to_workspace=bool(table.get("downloadToWorkspace", False)),
         )
 
     # components
@@ -247,6 +246,7 @@ class _Reader:
         table = self.table(value, where, "inputDefinitions outputDefinitions dag executorLabel")
         inputs = self.table(table.get("inputDefinitions", {}), f"{where}.inputDefinitions", "parameters artifacts")
         outputs = self.table(table.get("outputDefinitions", {}), f"{where}.outputDefinitions", "parameters artifacts")
+        label = ""
         if self.only(table, where, ("dag", "executorLabel")) == "dag":
             implementation: Graph | Container | Importer = self.graph(table["dag"], f"{where}.dag")
         else:
@@ -261,6 +261,7 @@ class _Reader:
             output_parameters=self.each(outputs.get("parameters", {}), f"{where}.outputs", self.parameter),
             output_artifacts=self.each(outputs.get("artifacts", {}), f"{where}.outputs", self.artifact),
             implementation=implementation,
+            executor=label,
         )
 
     def parameter(self, _name: str, value: Json, where: str) -> ParameterSpec:

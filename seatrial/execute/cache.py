@@ -16,6 +16,7 @@ import hashlib
 import importlib
 import json
 import shutil
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,8 +27,9 @@ from seatrial.errors import ResourceError, TaskError
 from seatrial.execute.observed import digests
 
 Json = Any
-_FORMAT = 1
+_FORMAT = 2
 _KEPT_PER_KEY = 6
+_YOUNG_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,14 @@ class Result:
     cpu_s: float = 0.0
     max_rss_kb: int = 0
     folder: Path | None = None
+
+
+def described(artifacts: Mapping[str, Sequence[Stored]]) -> dict[str, list[dict[str, Json]]]:
+    """Artifacts as records show them."""
+    return {
+        name: [{"uri": a.uri, "digest": a.digest, "metadata": dict(a.metadata), "schema": a.schema} for a in several]
+        for name, several in artifacts.items()
+    }
 
 
 def key_of(description: Json) -> str:
@@ -98,43 +108,9 @@ class Cache:
         Raises:
             ResourceError: the disk is full.
         """
-        target = self._place(key) / uuid.uuid4().hex[:12]
-        table = {
-            "format": _FORMAT,
-            "key": key,
-            "parameters": dict(result.parameters),
-            "artifacts": {
-                name: [
-                    {
-                        "name": a.name,
-                        "schema": a.schema,
-                        "metadata": dict(a.metadata),
-                        "digest": a.digest,
-                        **_place(a.uri, work),
-                    }
-                    for a in several
-                ]
-                for name, several in result.artifacts.items()
-            },
-            "files": _signatures(work / "outputs"),
-            "observed": observed,
-            "summary": result.summary,
-            "seconds": result.seconds,
-            "cpu_s": result.cpu_s,
-            "max_rss_kb": result.max_rss_kb,
-        }
-        try:
-            (work / "entry.json").write_text(json.dumps(table, sort_keys=True))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            work.rename(target)
-        except OSError as exc:
-            raise full_disk(exc, target) from exc
+        kept = settle(work, self._place(key) / uuid.uuid4().hex[:12], result, {"key": key, "observed": observed})
         self._forget_old(key)
-        return _result(table, target)
-
-    def drop(self, key: str) -> None:
-        """Forget every result of a task."""
-        shutil.rmtree(self._place(key), ignore_errors=True)
+        return kept
 
     def _place(self, key: str) -> Path:
         return self._folder / key[:2] / key
@@ -143,11 +119,12 @@ class Cache:
         """Sizes and times are compared first; only where they differ is the content read."""
         if table.get("format") != _FORMAT:
             return False
-        if _signatures(folder / "outputs") == table["files"]:
-            return True
-        kept = [a for several in table["artifacts"].values() for a in several if "path" in a]
+        artifacts = [a for several in table["artifacts"].values() for a in several]
+        elsewhere = [a for a in artifacts if "uri" in a and "://" not in a["uri"] and a["on_disk"]]
+        if _signatures(folder / "outputs") != table["files"]:
+            elsewhere += [a for a in artifacts if "path" in a and a["on_disk"]]
         try:
-            return all(content_digest(folder / a["path"]) == a["digest"] for a in kept)
+            return all(content_digest(folder / a.get("path", a.get("uri"))) == a["digest"] for a in elsewhere)
         except OSError:
             return False  # a file is gone
 
@@ -176,12 +153,49 @@ class Cache:
         return json.loads(json.dumps(found))
 
     def _forget_old(self, key: str) -> None:
-        entries = sorted(self._place(key).glob("*/entry.json"), key=_age, reverse=True)
+        """A young entry may be an input of a task that runs now, in this run or another."""
+        folders = list(self._place(key).iterdir())
+        if len(folders) <= _KEPT_PER_KEY:
+            return
+        entries = sorted((folder / "entry.json" for folder in folders), key=_age, reverse=True)
         for entry in entries[_KEPT_PER_KEY:]:
-            shutil.rmtree(entry.parent, ignore_errors=True)
+            if time.time() - _age(entry) > _YOUNG_S:
+                shutil.rmtree(entry.parent, ignore_errors=True)
 
 
 _Unknown = object()
+
+
+def settle(work: Path, target: Path, result: Result, also: Mapping[str, Json]) -> Result:
+    """Move a finished task's work folder to where its result stays, by one rename.
+
+    Args:
+        work: see `Cache.keep`.
+        target: on the same file system; must not exist.
+        result: artifacts below ``work`` are rewritten to where they will lie.
+        also: more to remember in ``entry.json``.
+
+    Raises:
+        ResourceError: the disk is full.
+    """
+    table = {
+        "format": _FORMAT,
+        "parameters": dict(result.parameters),
+        "artifacts": {name: [_described(a, work) for a in several] for name, several in result.artifacts.items()},
+        "files": _signatures(work / "outputs"),
+        "summary": result.summary,
+        "seconds": result.seconds,
+        "cpu_s": result.cpu_s,
+        "max_rss_kb": result.max_rss_kb,
+        **also,
+    }
+    try:
+        (work / "entry.json").write_text(json.dumps(table, sort_keys=True))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work.rename(target)
+    except OSError as exc:
+        raise full_disk(exc, target) from exc
+    return _result(table, target)
 
 
 def content_digest(path: Path) -> str:
@@ -247,10 +261,20 @@ def _result(table: Mapping[str, Json], folder: Path) -> Result:
     )
 
 
-def _place(uri: str, work: Path) -> dict[str, str]:
+def _described(artifact: Stored, work: Path) -> dict[str, Json]:
+    """As JSON; the place of what lies below ``work`` is relative, since the folder moves."""
+    path = Path(artifact.uri.removeprefix("file://"))
+    place = {"uri": artifact.uri.removeprefix("file://")}
     with contextlib.suppress(ValueError):
-        return {"path": Path(uri).relative_to(work).as_posix()}
-    return {"uri": uri}
+        place = {"path": path.relative_to(work).as_posix()}
+    return {
+        "name": artifact.name,
+        "schema": artifact.schema,
+        "metadata": dict(artifact.metadata),
+        "digest": artifact.digest,
+        "on_disk": "://" not in artifact.uri.removeprefix("file://") and path.exists(),
+        **place,
+    }
 
 
 def _signatures(folder: Path) -> dict[str, list[int]]:

@@ -14,6 +14,7 @@ server and all tasks.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -24,6 +25,7 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -97,6 +99,8 @@ class _Server:
             try:
                 self.control.close()
                 code = _child(spec, log, events)
+            except SystemExit as exc:
+                code = _exit_code(exc)
             except BaseException:  # noqa: BLE001 - whatever it was, this process is the task and must end as one
                 traceback.print_exc()
                 code = 1
@@ -146,27 +150,53 @@ def _child(spec_path: str, log: int, events: int) -> int:
     os.environ.clear()
     os.environ.update(spec["env"], SEATRIAL_EVENTS_FD=str(events))
     os.chdir(spec["cwd"])
-    if spec.get("entry") is None:
+    if "observed" not in spec:
         try:
             os.execvpe(spec["argv"][0], spec["argv"], os.environ)
         except OSError as exc:
             print(f"{spec['argv'][0]}: {exc.strerror}", file=sys.stderr)  # noqa: T201 - standard error is the task's log
             return 127 if isinstance(exc, FileNotFoundError) else 126
-    return _component(spec)
+    return _python(spec)
 
 
-def _component(spec: Mapping[str, Json]) -> int:
+def _python(spec: Mapping[str, Json]) -> int:
+    """Run a component of the project (``entry``), or a function of a library on a command line (``module``)."""
     from seatrial.execute import observed
 
     sys.path[:0] = [p for p in spec["path"] if p not in sys.path]
     _limit_threads(int(spec["threads"]))
     record = observed.Recorder([Path(root) for root in spec["watch"]], [Path(p) for p in spec["unwatched"]])
-    from seatrial import component
+    if "entry" in spec:
+        from seatrial import component
 
-    code = component.run(spec["entry"], spec["executor_input"])
+        code = component.run(spec["entry"], spec["executor_input"])
+    else:
+        code = _call(spec["module"], spec["argv"])
     if code == 0:
         Path(spec["observed"]).write_text(json.dumps(record.files(), sort_keys=True))
     return code
+
+
+def _call(entry: str, argv: list[str]) -> int:
+    """Call ``module:function`` as if it were the program of a process of its own, and end like one."""
+    module, _, name = entry.partition(":")
+    sys.argv = [module, *argv]
+    try:
+        getattr(importlib.import_module(module), name)()
+        return 0
+    finally:
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread() and not thread.daemon:
+                thread.join()
+        atexit._run_exitfuncs()
+
+
+def _exit_code(exc: SystemExit) -> int:
+    """What Python would exit with."""
+    if exc.code is None or isinstance(exc.code, int):
+        return (exc.code or 0) & 0xFF
+    print(exc.code, file=sys.stderr)  # noqa: T201 - standard error is the task's log
+    return 1
 
 
 def _limit_threads(threads: int) -> None:

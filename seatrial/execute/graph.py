@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -23,7 +24,7 @@ from seatrial.document.model import (
     Graph,
     Task,
 )
-from seatrial.errors import DocumentError, SeatrialError, TaskError
+from seatrial.errors import ComponentError, DocumentError, SeatrialError, TaskError
 from seatrial.execute.cache import Stored
 
 Json = Any
@@ -57,6 +58,10 @@ class Call:
     task: Task
     component: Component
     inputs: Values
+    also: Mapping[str, Json] = field(default_factory=dict)
+    """Parameters that the task has and its component does not declare; resources may name them."""
+    attempt: int = 1
+    """Counted from 1; more when the task is tried again after a failure."""
 
 
 class Leaf(Protocol):
@@ -103,8 +108,18 @@ class Interpreter:
         self._watcher = watcher
         self._facts = facts
 
-    async def run(self, arguments: Mapping[str, Json], artifacts: Mapping[str, list[Stored]] | None = None) -> Values:
+    async def run(
+        self,
+        arguments: Mapping[str, Json],
+        artifacts: Mapping[str, list[Stored]] | None = None,
+        problems: Sequence[str] = (),
+    ) -> Values:
         """Run the whole pipeline.
+
+        Args:
+            arguments: its parameters.
+            artifacts: its input artifacts.
+            problems: what is known to be wrong with them already, to be told with the rest.
 
         Raises:
             DocumentError: an argument is unknown, missing or of the wrong type; all are named.
@@ -113,15 +128,18 @@ class Interpreter:
         root = self._document.root
         given = Values(dict(arguments), dict(artifacts or {}))
         problems = [
-            f"'{name}' is not a parameter of this pipeline"
-            for name in sorted(set(arguments) - set(root.input_parameters))
+            *problems,
+            *(
+                f"'{name}' is not a parameter of this pipeline"
+                for name in sorted(set(arguments) - set(root.input_parameters))
+            ),
         ]
         for name, spec in root.input_parameters.items():
             value = arguments.get(name)
             if value is None and not spec.has_default and not spec.optional:
                 problems.append(f"'{name}' ({spec.type}) is missing")
         for name, slot in root.input_artifacts.items():
-            if name not in given.artifacts and not slot.optional:
+            if name not in given.artifacts and not slot.optional and not any(f"'{name}'" in p for p in problems):
                 problems.append(f"artifact '{name}' is missing")
         inputs = self._complete(root, given, problems)
         if problems:
@@ -178,19 +196,20 @@ class Interpreter:
                 why="A task runs only on inputs of the types that its component declares.",
                 todo="Check what the tasks before it return, and the pipeline's arguments.",
             )
+        also = {name: value for name, value in given.parameters.items() if name not in component.input_parameters}
         pause = task.retry.backoff_s
-        for _ in range(task.retry.count):
+        for attempt in range(1, task.retry.count + 1):
             try:
-                return await self._once(task, component, inputs, path)
-            except TaskError:
+                return await self._once(Call(path, task, component, inputs, also, attempt))
+            except (TaskError, ComponentError):
                 await asyncio.sleep(min(pause, task.retry.max_backoff_s))
                 pause *= task.retry.factor
-        return await self._once(task, component, inputs, path)
+        return await self._once(Call(path, task, component, inputs, also, task.retry.count + 1))
 
-    async def _once(self, task: Task, component: Component, inputs: Values, path: str) -> Values:
-        if isinstance(component.implementation, Graph):
-            return await self._graph(component.implementation, inputs, f"{path}.")
-        return await self._leaf(Call(path, task, component, inputs))
+    async def _once(self, call: Call) -> Values:
+        if isinstance(call.component.implementation, Graph):
+            return await self._graph(call.component.implementation, call.inputs, f"{call.path}.")
+        return await self._leaf(call)
 
     async def loop(self, task: Task, given: Values, path: str) -> Values:
         """Run a task's component once for each item, as many at a time as its limit allows."""
@@ -241,8 +260,12 @@ class Interpreter:
             ) from exc
 
     def fact(self, name: str) -> Json:
-        """A fact of the run. Raises KeyError for an unknown one."""
-        return self._facts[name]
+        """A fact of the run. Raises KeyError for an unknown one.
+
+        ``succeeded`` is the word by which an exit task learns that all went well. KFP's documents and Vertex say
+        SUCCEEDED; the open-source back end of KFP says COMPLETE.
+        """
+        return self._facts.get(name, str(State.SUCCEEDED)) if name == "succeeded" else self._facts[name]
 
 
 class _Scope:
@@ -340,13 +363,11 @@ class _Scope:
             return self.inputs.parameters.get(origin.name)
         if isinstance(origin, FromTask):
             return self.output(origin).parameters.get(origin.key)
-        errors = [
-            e
-            for p, e in self.failures.values()
-            if p == f"{self.path}{origin.task}" or p.startswith(f"{self.path}{origin.task}.")
-        ]
+        path = f"{self.path}{origin.task}"
+        errors = [e for p, e in self.failures.values() if p == path or p.startswith((f"{path}.", f"{path}["))]
+        state = str(self.states[origin.task])
         return {
-            "state": str(self.states[origin.task]),
+            "state": self.interpreter.fact("succeeded") if state == State.SUCCEEDED else state,
             "error": {"message": errors[0].what} if errors else {},
             "pipelineJobResourceName": self.interpreter.fact("pipeline_job_resource_name"),
             "pipelineTaskName": origin.task,
@@ -362,6 +383,8 @@ class _Scope:
             return resolved.parameters[name] if name in resolved.parameters else self.inputs.parameters[name]
         if text == "pipeline_task_name":
             return task.name
+        if text == "pipeline_task_uuid":
+            return task_uuid(self.interpreter.fact("pipeline_job_uuid"), f"{self.path}{task.name}")
         return self.interpreter.fact(text)
 
     def outputs(self) -> Values:
@@ -378,6 +401,11 @@ class _Scope:
                     result.artifacts[name] = self.output(source).artifacts[source.key]
                     break
         return result
+
+
+def task_uuid(run: str, path: str) -> str:
+    """The value of ``{{$.pipeline_task_uuid}}``: of one place in one run."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run}/{path}"))
 
 
 def _flat(path: str, error: SeatrialError) -> list[tuple[str, SeatrialError]]:

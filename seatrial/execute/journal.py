@@ -13,7 +13,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,8 +43,10 @@ class TaskRecord:
     parameters: Mapping[str, Json] = field(default_factory=dict)
     inputs: Mapping[str, Json] = field(default_factory=dict)
     outputs: Mapping[str, Json] = field(default_factory=dict)
-    artifacts: Mapping[str, list[Mapping[str, Json]]] = field(default_factory=dict)
+    artifacts: Mapping[str, Sequence[Mapping[str, Json]]] = field(default_factory=dict)
     """Name -> artifacts as ``{"uri", "digest", "metadata", "schema"}``."""
+    notes: Sequence[str] = ()
+    """What this machine does in another way than the document's own platform would."""
 
 
 class Observer(Protocol):
@@ -97,8 +99,21 @@ class Journal:
         self.records.append(record)
         self.write("ended", record)
 
-    def summary(self, state: str, error: Mapping[str, str] | None, outputs: Mapping[str, Json]) -> dict[str, Json]:
-        """Write and return ``run.json``."""
+    def summary(
+        self,
+        state: str,
+        error: Mapping[str, str] | None,
+        outputs: Mapping[str, Json],
+        artifacts: Mapping[str, Json] | None = None,
+    ) -> dict[str, Json]:
+        """Write and return ``run.json``.
+
+        Args:
+            state: of the run.
+            error: why it failed.
+            outputs: the pipeline's own output parameters.
+            artifacts: its output artifacts, as a task's.
+        """
         table = {
             "run": self.id,
             "pipeline": self.pipeline,
@@ -107,6 +122,7 @@ class Journal:
             "state": state,
             "error": error,
             "outputs": outputs,
+            "artifacts": artifacts or {},
             "tasks": [asdict(record) for record in sorted(self.records, key=lambda r: (r.started, r.path))],
         }
         write_json(self.folder / "run.json", table)

@@ -56,18 +56,20 @@ class Launcher:
     Args:
         log: where the server's own messages go.
         preload: modules that tasks need and that take long to import; none of the project's own.
+        environment: more environment variables for the server; tasks have their own.
     """
 
-    def __init__(self, log: Path, preload: Sequence[str] = ()) -> None:
+    def __init__(self, log: Path, preload: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
         self._log = log
         self._preload = tuple(preload)
+        self._environment = dict(environment or {})
         self._waiting: dict[int, asyncio.Future[Ended]] = {}
         self._next = 0
         self._gone: str | None = None
 
     async def __aenter__(self) -> Launcher:
         ours, theirs = socket.socketpair()
-        environment = {**os.environ, **_SINGLE_THREADED}
+        environment = {**os.environ, **_SINGLE_THREADED, **self._environment}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "seatrial.execute.forkserver", str(theirs.fileno()), *self._preload],

@@ -53,6 +53,29 @@ class Recorder:
         )
 
 
+def state_of(roots: Sequence[Path], unwatched: Sequence[Path]) -> str:
+    """Digest of the names, sizes and times of all files below ``roots``: it changes when any of them does."""
+    skipped = {os.path.realpath(folder) for folder in unwatched}
+    digest = hashlib.sha256()
+    for root in roots:
+        for folder, folders, files in os.walk(os.path.realpath(root)):
+            folders[:] = sorted(
+                name for name in folders if name != "__pycache__" and f"{folder}{os.sep}{name}" not in skipped
+            )
+            for name in sorted(files):
+                path = f"{folder}{os.sep}{name}"
+                try:
+                    stat = Path(path).stat()
+                except OSError:
+                    continue  # it went away, or is a link to nothing
+                digest.update(
+                    f"{os.path.relpath(path, root)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(
+                        "utf-8", "surrogateescape"
+                    )
+                )
+    return digest.hexdigest()
+
+
 def digests(paths: Iterable[str]) -> dict[str, str | None]:
     """SHA-256 of each file, ``None`` where there is none."""
     found: dict[str, str | None] = {}
