@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -66,11 +67,17 @@ def test_kill_at_random_moments(shell: Any, whom: str) -> None:
         process = shell.start("run", "parcels", "--json", start_new_session=True)
         try:
             time.sleep(moments.uniform(0.4, 4.0))
-            servers = children(process.pid)
-            victims = [process.pid] if whom == "the run" else [t for s in servers for t in children(s)]
+            servers, steps = children(process.pid), []
+            while process.poll() is None and not steps:  # a slow machine has not begun yet
+                servers = children(process.pid)
+                steps = [t for s in servers for t in children(s)]
+                time.sleep(0.002)
+            victims = [process.pid] if whom == "the run" else steps
             for pid in victims[:1]:
-                os.kill(pid, signal.SIGKILL)
-                killed += 1
+                if process.poll() is None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                        killed += 1
             out, err = process.communicate(timeout=120)
         finally:
             process.kill()
