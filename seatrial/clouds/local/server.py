@@ -97,6 +97,9 @@ class ModelServer:
 
     async def listen(self, listener: socket.socket) -> None:
         """Accept on a socket; the first call starts the server."""
+        # Accepted connections inherit it. asyncio sets it only on sockets that know their protocol number, which those
+        # of socket.create_server do not: an answer's second packet then waited 40 ms for the caller's acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not self._server.started:
             await self._server.startup(sockets=[listener])
             return
