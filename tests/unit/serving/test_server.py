@@ -228,6 +228,26 @@ def test_an_ending_server_answers_what_runs_and_what_still_comes_and_accepts_nob
         idle.close()
 
 
+def test_a_caller_accepted_at_the_very_end_is_answered() -> None:
+    """asyncio drops, without a word, what it accepted in the tick in which its listener is closed."""
+    callers: list[socket.socket] = []
+    request = b"POST /predict HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
+
+    with running() as server:
+
+        def connect_and_end() -> None:  # in the server's loop: the next tick accepts, and begins the end
+            callers.extend(socket.create_connection(("127.0.0.1", server.port), PATIENCE_S) for _ in range(5))
+            server._loop.call_soon(server._server.end)
+
+        server._loop.call_soon_threadsafe(connect_and_end)
+        assert server.closed.wait(PATIENCE_S)
+        for caller in callers:
+            caller.sendall(request % (len(BODY), BODY))
+        assert [caller.recv(12) for caller in callers] == [b"HTTP/1.1 200"] * 5
+        for caller in callers:
+            caller.close()
+
+
 SERVE = """
 import sys, time
 from pathlib import Path
@@ -293,5 +313,7 @@ def until_refused(port: int) -> None:
             socket.create_connection(("127.0.0.1", port), PATIENCE_S).close()
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:  # in the queue when the listener closed
+            continue
         threading.Event().wait(0.005)
     raise AssertionError("it never stopped listening")
