@@ -53,6 +53,8 @@ class ServerSettings:
     """How long a whole body may take to arrive."""
     linger_s: float = 2.0
     """How long a refused body is still read, so that the caller gets to see the refusal and not a reset connection."""
+    linger_bytes: int = 64 * 2**20
+    """How much of it is read, at most. Nothing of it is kept."""
 
 
 class _Predictions(msgspec.Struct):
@@ -206,7 +208,7 @@ class App:
 
     async def _discard(self, receive: Receive) -> None:
         """Read on for a while: closing on unread bytes makes the kernel reset the connection, answer and all."""
-        left = self._servable.max_body_bytes
+        left = self._settings.linger_bytes
         try:
             async with asyncio.timeout(self._settings.linger_s):
                 while left > 0:

@@ -97,6 +97,9 @@ class ModelServer:
 
     async def listen(self, listener: socket.socket) -> None:
         """Accept on a socket; the first call starts the server."""
+        # Accepted connections inherit it. asyncio sets it only on sockets that know their protocol number, which those
+        # of socket.create_server do not: an answer's second packet then waited 40 ms for the caller's acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not self._server.started:
             await self._server.startup(sockets=[listener])
             return
@@ -113,6 +116,19 @@ class ModelServer:
 
         self._server.servers.append(await loop.create_server(connect, sock=listener))
 
+    async def _stop_accepting(self) -> None:
+        """Accept nobody more, and keep whoever was accepted until now.
+
+        Closing an asyncio server at once would drop those that it accepted in this very tick (it fails to attach them,
+        and logs that): so it stops looking first, and is closed when they have become connections.
+        """
+        for server in self._server.servers:
+            for listener in server.sockets:
+                asyncio.get_running_loop().remove_reader(listener)
+        await asyncio.sleep(0.01)
+        for server in self._server.servers:
+            server.close()
+
     def end(self) -> None:
         """Begin the orderly end."""
         self._ending.set()
@@ -121,11 +137,9 @@ class ModelServer:
         """Serve until the end: stop accepting, answer what comes on open connections for a while, then close them."""
         ticking = asyncio.create_task(self._server.main_loop())
         await self._ending.wait()
-        for listener in self._server.servers:
-            listener.close()
         self._app.drain()
+        await self._stop_accepting()
         self._closed()
-        await asyncio.sleep(0.05)  # what was accepted a moment ago becomes a connection first
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 while self._server.server_state.connections:

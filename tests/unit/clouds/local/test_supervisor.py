@@ -1,6 +1,7 @@
 """What can go wrong around an endpoint: killed processes, commands at bad moments, a full disk, a vanished folder.
 
-Each test was red against the first version of the supervisor, unless its docstring says what else it is for.
+All but a few (the damaged record, the package that is gone and comes back, nothing left behind) were red against the
+first version of the supervisor.
 """
 
 from __future__ import annotations
