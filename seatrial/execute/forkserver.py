@@ -33,10 +33,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from seatrial.execute import observed
+
 Json = Any
 
-# what every component imports of the standard library: done here once, not in each task
-_STANDARD = ("contextlib", "dataclasses", "hashlib", "inspect", "pathlib", "typing")
+# what every task imports, of the standard library and of ours: done here once, not in each task
+_STANDARD = ("contextlib", "dataclasses", "hashlib", "inspect", "pathlib", "typing", *observed.ENGINE_OF_TASKS)
 _PR_SET_PDEATHSIG = 1
 
 
@@ -161,13 +163,11 @@ def _child(spec_path: str, log: int, events: int) -> int:
 
 def _python(spec: Mapping[str, Json]) -> int:
     """Run a component of the project (``entry``), or a function of a library on a command line (``module``)."""
-    from seatrial.execute import observed
-
     sys.path[:0] = [p for p in spec["path"] if p not in sys.path]
     _limit_threads(int(spec["threads"]))
     record = observed.Recorder([Path(root) for root in spec["watch"]], [Path(p) for p in spec["unwatched"]])
     if "entry" in spec:
-        from seatrial import component
+        from seatrial import component  # imported already; the module of the server must not depend on it
 
         code = component.run(spec["entry"], spec["executor_input"])
     else:

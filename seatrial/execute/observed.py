@@ -15,6 +15,9 @@ from typing import Any
 
 from seatrial.component import settings_read
 
+ENGINE_OF_TASKS = ("seatrial.component", "seatrial.errors")
+"""Modules of ours that run inside a task; they are loaded before it starts, and its result depends on them."""
+
 
 class Recorder:
     """Notes, from its creation on, each file below ``roots`` that this process opens through Python.
@@ -27,7 +30,7 @@ class Recorder:
     def __init__(self, roots: Sequence[Path], unwatched: Sequence[Path]) -> None:
         self._roots = tuple(f"{os.path.realpath(root)}{os.sep}" for root in roots)
         self._unwatched = tuple(f"{os.path.realpath(folder)}{os.sep}" for folder in unwatched)
-        self._before = frozenset(sys.modules)
+        self._before = frozenset(sys.modules) - set(ENGINE_OF_TASKS)
         self._opened: set[str] = set()
         sys.addaudithook(self._audit)
 
