@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from seatrial.component import TrainingOptions
 from seatrial.document.expression import Expression
 from seatrial.document.model import Constant, ParameterType, Retry
 
@@ -25,17 +26,6 @@ class JobResources:
     memory_gb: float | None = None
     accelerator: str = ""
     accelerators: int = 0
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """What a training job asks of the service, beyond a machine."""
-
-    spot: bool = False
-    """Interruptible capacity; the component writes checkpoints and finds them again."""
-    keep_alive_s: int = 0
-    """How long the machine is kept for the next job of the same kind (a warm pool); 0: not at all."""
-    max_run_s: int = 86400
 
 
 @dataclass(frozen=True)
@@ -89,14 +79,14 @@ class Job:
     artifacts: Mapping[str, tuple[JobOutput, ...]]
     """By root input of the part. Several: collected where the part's input is a list, else the first that ran."""
     after: tuple[str, ...] = ()
-    """Jobs that must have succeeded, beyond those that inputs name. Never a job inside a choice that may be skipped."""
+    """Jobs that must have succeeded, and choices that must be over (whichever branch ran), beyond what inputs name."""
     retry: Retry = Retry()
-    """The policy, where all tasks have the same. The part itself retries each task; only ``foreign`` jobs need it here."""
+    """The policy, where all tasks have the same. A part retries each task itself; a ``foreign`` job cannot."""
     cache: bool = False
     """Every task allows that its result is reused."""
     training: TrainingOptions | None = None
-    chains: tuple[tuple[str, ...], ...] = ()
-    """The same tasks in columns: those of one column can run side by side; for people."""
+    columns: tuple[tuple[str, ...], ...] = ()
+    """The same tasks; those of one column can run side by side. For people."""
     display: Mapping[str, str] = field(default_factory=dict)
     """Path of a task -> the name that people know it by."""
 
