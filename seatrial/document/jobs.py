@@ -80,7 +80,7 @@ class Job:
     """By root input of the part. Several: collected where the part's input is a list, else the first that ran."""
     after: tuple[str, ...] = ()
     """Jobs that must have succeeded, and choices that must be over (whichever branch ran), beyond what inputs name."""
-    retry: Retry = Retry()
+    retry: Retry = field(default_factory=Retry)
     """The policy, where all tasks have the same. A part retries each task itself; a ``foreign`` job cannot."""
     cache: bool = False
     """Every task allows that its result is reused."""

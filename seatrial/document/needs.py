@@ -21,7 +21,7 @@ ALIKE = 4.0
 """Tasks without a hint share a job while none of them asks for more than this many times another's machine."""
 
 _OWN_COMMAND = ("python", "-m", "seatrial.component")
-_UNITS = {"": 1e-9, "k": 1e-6, "M": 1e-3, "G": 1.0, "T": 1e3, "P": 1e6}
+_UNITS = {"": 1e-9, "k": 1e-6, "K": 1e-6, "M": 1e-3, "G": 1.0, "T": 1e3, "P": 1e6}
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
 
 
@@ -114,18 +114,11 @@ class Census:
         self._image = image
         self._known: dict[str, Needs] = {}
 
-    def of(self, task: Task, given: Callable[[str], Json] | None = None) -> Needs:
-        """What a task needs, with its own name as the path of the leaves.
-
-        Args:
-            task: of any graph.
-            given: the value of a task input that is known now; raises KeyError otherwise.
-        """
+    def of(self, task: Task) -> Needs:
+        """What a task of any graph needs, its own name first in the paths of the leaves."""
         component = self._document.components[task.component]
-        if isinstance(component.implementation, Graph):
-            below = self._below(component)
-        else:
-            below = self._leaf(component, task, given)
+        whole = isinstance(component.implementation, Graph)
+        below = self._below(component) if whole else self._leaf(component, task)
         leaves = tuple(
             replace(leaf, path=_joined(task.name, leaf.path), repeated=leaf.repeated or task.loop is not None)
             for leaf in below.leaves
@@ -156,7 +149,7 @@ class Census:
         self._known[component.name] = found
         return found
 
-    def _leaf(self, component: Component, task: Task, given: Callable[[str], Json] | None) -> Needs:
+    def _leaf(self, component: Component, task: Task) -> Needs:
         container = component.implementation
         if not isinstance(container, Container):
             return Needs((), 0)
@@ -166,7 +159,7 @@ class Census:
             level=0,
             image=self._image or container.image,
             command=container.command,
-            resources=_resources(container, task, given),
+            resources=_resources(container, task),
             hint=container.env.get("SEATRIAL_JOB", ""),
             registration=container.env.get("SEATRIAL_KIND") == "registration",
             training=_training(container, task),
@@ -203,7 +196,7 @@ def _joined(name: str, path: str) -> str:
     return f"{name}.{path}" if path else name
 
 
-def _resources(container: Container, task: Task, given: Callable[[str], Json] | None) -> JobResources:
+def _resources(container: Container, task: Task) -> JobResources:
     asked = container.resources
     texts = {
         "cpu": asked.cpu_limit or asked.cpu_request,
@@ -211,22 +204,10 @@ def _resources(container: Container, task: Task, given: Callable[[str], Json] | 
         "accelerator": asked.accelerator,
         "accelerators": asked.accelerators,
     }
-
-    def lookup(placeholder: str) -> Json:
-        found = placeholders.input_name(placeholder)
-        if found is None or given is None:
-            raise KeyError(placeholder)
-        return given(found[1])
-
-    problems = []
-    for name, text in texts.items():
-        try:
-            texts[name] = placeholders.fill(text, lookup)
-        except DocumentError:
-            problems.append(f"{name} {text}")
-    if problems:
+    unknown = [f"{name} {text}" for name, text in texts.items() if placeholders.names(text)]
+    if unknown:
         raise DocumentError(
-            f"task '{task.display_name}' asks for {', '.join(problems)}, which only the run knows",
+            f"task '{task.display_name}' asks for {', '.join(unknown)}, which only the run knows",
             why="A job's machine is chosen when the pipeline is compiled.",
             todo="Write the resources as constants, or run the document with `seatrial run`.",
         )
@@ -256,7 +237,7 @@ def _gigabytes(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|Pi|k|K|M|G|T|P|)", text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not an amount of memory")
-    number, unit = float(match[1]), match[2].replace("K", "k") if match[2] == "K" else match[2]
+    number, unit = float(match[1]), match[2]
     return number * (_BINARY[unit] / 1e9 if unit in _BINARY else _UNITS[unit])
 
 
