@@ -14,7 +14,7 @@ from typing import Any
 from seatrial.document.model import Container, Document
 from seatrial.errors import ResourceError, SeatrialError
 from seatrial.execute import engine, exchange, needs, program
-from seatrial.execute.cache import Cache, described
+from seatrial.execute.cache import Cache, Stored, described
 from seatrial.execute.graph import Interpreter, Values
 from seatrial.execute.importing import Fetch
 from seatrial.execute.journal import Journal, Observer
@@ -52,6 +52,8 @@ class Machine:
     """More environment variables for tasks."""
     cores: int | None = None
     use_cache: bool = True
+    facts: Mapping[str, Json] | None = None
+    """Placeholders of the whole pipeline, such as ``pipeline_job_name``, where this runs only a part of it."""
     fetch: Fetch | None = None
     """Reads what importers name in buckets; without it such an importer is refused."""
     engine: str | None = None
@@ -69,6 +71,8 @@ class Ran:
     record: Mapping[str, Json]
     """The content of ``run.json``."""
     error: SeatrialError | None
+    given: Values
+    """What the pipeline gives."""
 
     def task(self, name: str) -> Mapping[str, Json] | None:
         """The last record of a task with this display name."""
@@ -76,7 +80,13 @@ class Ran:
         return found[-1] if found else None
 
 
-def execute(document: Document, arguments: Mapping[str, Json], machine: Machine, observer: Observer) -> Ran:
+def execute(
+    document: Document,
+    arguments: Mapping[str, Json],
+    machine: Machine,
+    observer: Observer,
+    artifacts: Mapping[str, list[Stored]] | None = None,
+) -> Ran:
     """Run a document to its end; why it did not succeed is told in ``Ran.error``.
 
     Args:
@@ -84,13 +94,14 @@ def execute(document: Document, arguments: Mapping[str, Json], machine: Machine,
         arguments: parameters of the pipeline, and the paths of its input artifacts, by name.
         machine: where and how.
         observer: is told what happens.
+        artifacts: what a part of a pipeline is given by the parts before it.
 
     Raises:
         ResourceError: the state folder cannot be written.
     """
     try:
         with Journal(machine.state, document.name) as journal:
-            return asyncio.run(_run(document, arguments, machine, observer, journal))
+            return asyncio.run(_run(document, arguments, machine, observer, journal, artifacts or {}))
     except OSError as exc:
         raise ResourceError(
             f"{machine.state} cannot be written: {exc.strerror or exc}",
@@ -100,7 +111,12 @@ def execute(document: Document, arguments: Mapping[str, Json], machine: Machine,
 
 
 async def _run(
-    document: Document, arguments: Mapping[str, Json], machine: Machine, observer: Observer, journal: Journal
+    document: Document,
+    arguments: Mapping[str, Json],
+    machine: Machine,
+    observer: Observer,
+    journal: Journal,
+    handed: Mapping[str, list[Stored]],
 ) -> Ran:
     settings = _settings(document, machine, journal)
     workspace = Path(settings.facts["workspace_path"])
@@ -117,7 +133,7 @@ async def _run(
         async with Launcher(journal.folder / "forkserver.log", preload, environment) as launcher:
             runner = TaskRunner(launcher, Cache(machine.state / "cache"), journal, observer, settings)
             interpreter = Interpreter(document, runner, runner, settings.facts)
-            given = await interpreter.run(parameters, artifacts, problems)
+            given = await interpreter.run(parameters, {**artifacts, **handed}, problems)
     except SeatrialError as exc:
         error = exc
     with contextlib.suppress(OSError):
@@ -125,7 +141,7 @@ async def _run(
     told = None if error is None else {"what": error.what, "why": error.why, "todo": error.todo}
     state = "SUCCEEDED" if error is None else "FAILED"
     record = journal.summary(state, told, given.parameters, described(given.artifacts))
-    return Ran(journal.id, journal.folder, record, error)
+    return Ran(journal.id, journal.folder, record, error, given)
 
 
 def _settings(document: Document, machine: Machine, journal: Journal) -> Settings:
@@ -158,6 +174,7 @@ def _settings(document: Document, machine: Machine, journal: Journal) -> Setting
             "pipeline_job_schedule_time_utc": began,
             "workspace_path": str(journal.folder / "workspace"),
             "succeeded": machine.succeeded_word,
+            **(machine.facts or {}),
         },
         cores=machine.cores or os.cpu_count() or 1,
         use_cache=machine.use_cache,
