@@ -92,6 +92,17 @@ class Resources:
 
 
 @dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+    """What a training job asks of the service that runs it, beyond a machine."""
+
+    spot: bool = False
+    """Interruptible capacity: the component writes checkpoints and finds them again."""
+    keep_alive_s: int = 0
+    """How long the machine is kept for the next job like it (a warm pool); 0: not at all."""
+    max_run_s: int = 86400
+
+
+@dataclasses.dataclass(frozen=True)
 class Parameter:
     """A scalar input: its name, the annotation it is cast to, and its default (``inspect.Parameter.empty``: none)."""
 
@@ -135,12 +146,22 @@ def compiled_for(image: str) -> Iterator[None]:
 class Component(Generic[P, R]):
     """A function with a declared interface. Calling it calls the function."""
 
-    def __init__(self, function: Callable[P, R], resources: Resources, job: str, cache: bool) -> None:
+    def __init__(
+        self,
+        function: Callable[P, R],
+        resources: Resources,
+        job: str,
+        cache: bool,
+        training: TrainingOptions | None = None,
+        registration: bool = False,
+    ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.resources = resources
         self.job = job
         self.cache = cache
+        self.training = training
+        self.registration = registration
         self.name = function.__name__
         self.entry = f"{function.__module__}:{function.__qualname__}"
         self.parameters: dict[str, Parameter] = {}
@@ -165,11 +186,21 @@ class Component(Generic[P, R]):
             task.set_memory_limit(f"{self.resources.memory_gb:g}G")
         if self.resources.accelerators:
             task.set_accelerator_type(self.resources.accelerator).set_accelerator_limit(self.resources.accelerators)
-        if self.job:
-            task.set_env_variable("SEATRIAL_JOB", self.job)  # kfp 2.17 cannot load a component that has it in its text
+        for name, value in self._hints().items():
+            task.set_env_variable(name, value)  # kfp 2.17 cannot load a component that has it in its text
         if not self.cache:
             task.set_caching_options(False)
         return task
+
+    def _hints(self) -> dict[str, str]:
+        """What the planner of jobs is told, as environment variables of the container."""
+        hints = {"SEATRIAL_JOB": self.job} if self.job else {}
+        if self.registration:
+            hints["SEATRIAL_KIND"] = "registration"
+        if self.training is not None:
+            hints["SEATRIAL_KIND"] = "training"
+            hints["SEATRIAL_TRAINING"] = json.dumps(dataclasses.asdict(self.training), sort_keys=True)
+        return hints
 
     def document(self) -> dict[str, Json]:
         """The KFP v2 component document (IR) of this function."""
@@ -301,7 +332,12 @@ class Component(Generic[P, R]):
 
 
 def component(
-    *, resources: Resources | None = None, job: str = "", cache: bool = True
+    *,
+    resources: Resources | None = None,
+    job: str = "",
+    cache: bool = True,
+    training: TrainingOptions | None = None,
+    registration: bool = False,
 ) -> Callable[[Callable[P, R]], Component[P, R]]:
     """Declare a function as a component.
 
@@ -309,9 +345,11 @@ def component(
         resources: what one task needs.
         job: tasks that name the same job may share one when the pipeline runs in a cloud.
         cache: ``False`` for a function whose result must never be reused.
+        training: in a cloud, the job is one of the training service, with these options.
+        registration: in a cloud, the task is a step of the model registry, never part of a job.
     """
     chosen = resources or Resources()
-    return lambda function: Component(function, chosen, job, cache)
+    return lambda function: Component(function, chosen, job, cache, training, registration)
 
 
 def say(text: str) -> None:
