@@ -313,10 +313,8 @@ class _Finish:
         )
 
     def _operand(self, symbol: Symbol, kind: ParameterType) -> Operand:
-        path: tuple[str | int, ...] | None = None
-        if isinstance(symbol, Picked):
-            symbol, path = symbol.base, symbol.path
-        source = self._given(symbol)
+        path = symbol.path if isinstance(symbol, Picked) else None
+        source = self._given(symbol.base if isinstance(symbol, Picked) else symbol)
         assert isinstance(source, PipelineParameter | JobOutput)  # the unfolder names nothing else
         return Operand(source, kind, path)
 

@@ -78,9 +78,10 @@ class Unfolder:
         """Settle everything; gives the pipeline's outputs."""
         root = self._document.root
         given = Given({n: (PipelineParameter(n), p.type) for n, p in root.input_parameters.items()})
-        if root.input_artifacts:
+        needed = [name for name, slot in root.input_artifacts.items() if not slot.optional]
+        if needed:
             raise DocumentError(
-                f"pipeline '{self._document.name}' takes artifacts: {', '.join(root.input_artifacts)}",
+                f"pipeline '{self._document.name}' takes artifacts: {', '.join(needed)}",
                 why="A pipeline is started with parameters only.",
                 todo="Import them with dsl.importer, or call this pipeline from another.",
             )
