@@ -100,9 +100,9 @@ class _Finish:
             for symbol, _ in fork.operands.values():
                 self._want(symbol, None, fork.scope, False)
         for symbol, _ in self._outputs.parameters.values():
-            self._want(symbol, None, (), False)
+            self._want(symbol, None, (), False, first=True)
         for symbol in self._outputs.artifacts.values():
-            self._want(symbol, None, (), True)
+            self._want(symbol, None, (), True, first=True)
         jobs = {index: self._job(self._drafts.drafts[index], members) for index, members in inside.items()}
         nodes = self._nodes((), jobs)
         every = self._census.root()

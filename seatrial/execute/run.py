@@ -12,8 +12,8 @@ from typing import Any
 
 from seatrial.document.model import Document
 from seatrial.errors import ResourceError, SeatrialError
-from seatrial.execute.cache import Cache
-from seatrial.execute.graph import Interpreter
+from seatrial.execute.cache import Cache, Stored
+from seatrial.execute.graph import Interpreter, Values
 from seatrial.execute.journal import Journal, Observer
 from seatrial.execute.launcher import Launcher
 from seatrial.execute.leaf import Settings, TaskRunner, fingerprint
@@ -47,6 +47,8 @@ class Machine:
     """More environment variables for tasks."""
     cores: int | None = None
     use_cache: bool = True
+    facts: Mapping[str, Json] | None = None
+    """Placeholders of the whole pipeline, such as ``pipeline_job_name``, where this runs only a part of it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Ran:
     record: Mapping[str, Json]
     """The content of ``run.json``."""
     error: SeatrialError | None
+    given: Values
+    """What the pipeline gives."""
 
     def task(self, name: str) -> Mapping[str, Json] | None:
         """The last record of a task with this display name."""
@@ -65,8 +69,21 @@ class Ran:
         return found[-1] if found else None
 
 
-def execute(document: Document, arguments: Mapping[str, Json], machine: Machine, observer: Observer) -> Ran:
+def execute(
+    document: Document,
+    arguments: Mapping[str, Json],
+    machine: Machine,
+    observer: Observer,
+    artifacts: Mapping[str, list[Stored]] | None = None,
+) -> Ran:
     """Run a document to its end; a failed task is a result, told in ``Ran.error``.
+
+    Args:
+        document: what to run.
+        arguments: parameters of the pipeline.
+        machine: where and how.
+        observer: is told what happens.
+        artifacts: what a part of a pipeline is given by the parts before it.
 
     Raises:
         DocumentError: the arguments do not fit.
@@ -74,7 +91,7 @@ def execute(document: Document, arguments: Mapping[str, Json], machine: Machine,
     """
     try:
         with Journal(machine.state, document.name) as journal:
-            return asyncio.run(_run(document, arguments, machine, observer, journal))
+            return asyncio.run(_run(document, arguments, machine, observer, journal, artifacts or {}))
     except OSError as exc:
         raise ResourceError(
             f"{machine.state} cannot be written: {exc.strerror or exc}",
@@ -84,7 +101,12 @@ def execute(document: Document, arguments: Mapping[str, Json], machine: Machine,
 
 
 async def _run(
-    document: Document, arguments: Mapping[str, Json], machine: Machine, observer: Observer, journal: Journal
+    document: Document,
+    arguments: Mapping[str, Json],
+    machine: Machine,
+    observer: Observer,
+    journal: Journal,
+    artifacts: Mapping[str, list[Stored]],
 ) -> Ran:
     engine = Path(__file__).resolve().parents[1]
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -110,19 +132,19 @@ async def _run(
             "pipeline_root": str(journal.folder),
             "pipeline_job_create_time_utc": journal.began.isoformat(),
             "pipeline_job_schedule_time_utc": journal.began.isoformat(),
+            **(machine.facts or {}),
         },
         cores=machine.cores or os.cpu_count() or 1,
         use_cache=machine.use_cache,
     )
     error: SeatrialError | None = None
-    outputs: Mapping[str, Json] = {}
+    given = Values()
     async with Launcher(journal.folder / "forkserver.log", machine.preload) as launcher:
         runner = TaskRunner(launcher, Cache(machine.state / "cache"), journal, observer, settings)
         try:
-            given = await Interpreter(document, runner, runner, settings.facts).run(arguments)
-            outputs = given.parameters
+            given = await Interpreter(document, runner, runner, settings.facts).run(arguments, artifacts)
         except SeatrialError as exc:
             error = exc
     told = None if error is None else {"what": error.what, "why": error.why, "todo": error.todo}
-    record = journal.summary("SUCCEEDED" if error is None else "FAILED", told, outputs)
-    return Ran(journal.id, journal.folder, record, error)
+    record = journal.summary("SUCCEEDED" if error is None else "FAILED", told, given.parameters)
+    return Ran(journal.id, journal.folder, record, error, given)
