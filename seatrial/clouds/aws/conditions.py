@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from seatrial.document.expression import Both, Cast, Compare, Expression, Literal, Not, Reference
-from seatrial.document.plan import Choice, Operand
+from seatrial.document.jobs import Choice, Operand
 from seatrial.errors import DocumentError
 
 Json = Any

@@ -1,8 +1,9 @@
 """The file that tells a job what to do: its part of the document, where its inputs lie and where its outputs go.
 
-It travels as an input of the job, under an address made of its content, so that the definition names exactly this file
-and a changed pipeline never runs half of an older one. Values that only the execution knows come in through environment
-variables (pipeline parameters) and through the folders of earlier jobs.
+It is the specification of `seatrial.execute.job`. It travels as an input of the job, under an address made of its
+content, so that a definition names exactly this file and a changed pipeline never runs half of an older one. Values
+that only the execution knows come in through environment variables (pipeline parameters) and the folders of earlier
+jobs.
 """
 
 from __future__ import annotations
@@ -14,28 +15,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seatrial.clouds.aws.channels import VALUES, VALUES_FILE, Channels, read_values
-from seatrial.document.plan import Constant, FirstOf, Gathered, Job, JobOutput, JobParameter, PipelineParameter
-from seatrial.errors import DocumentError
+from seatrial.clouds.aws.channels import VALUES_FILE, Channels, read_values
+from seatrial.clouds.aws.parameters import ABSENT, Parameters
+from seatrial.document.jobs import FirstOf, Gathered, Job, JobOutput, JobParameter, PipelineParameter
+from seatrial.execute.job import FORMAT
 
 Json = Any
 NAME = "job.json"
-PREFIX = "SEATRIAL_PARAMETER_"
+SPOT_STATE = "/opt/ml/checkpoints/seatrial"
+"""Where a job that may be interrupted keeps what it has finished; SageMaker brings it back when the job goes on."""
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where folders are mounted in a job's container."""
+class Mounts:
+    """Where folders are in a job's container."""
 
     inputs: Mapping[tuple[str, str], str]
-    """(job, folder) -> path."""
+    """(job, output) -> path."""
     outputs: Mapping[str, str]
-    """Folder -> path."""
+    """Output -> path."""
+    logs: str
+    failure: str
 
 
 def environment_name(parameter: str) -> str:
     """The variable that holds a pipeline parameter."""
-    return PREFIX + re.sub(r"[^A-Za-z0-9_]", "_", parameter)
+    return f"SEATRIAL_PARAMETER_{re.sub(r'[^A-Za-z0-9_]', '_', parameter)}"
 
 
 def version_name(output: JobOutput) -> str:
@@ -43,72 +48,68 @@ def version_name(output: JobOutput) -> str:
     return f"SEATRIAL_VERSION_{re.sub(r'[^A-Za-z0-9_]', '_', output.job)}"
 
 
-def registered(job: Job, channels: Channels) -> tuple[JobOutput, ...]:
-    """Versions that a job reads."""
-    return tuple(dict.fromkeys(o for o in read_values(job) if channels.made[o.job].registers))
-
-
-def short(name: str) -> str:
-    """A name of at most 64 characters that differs where the long one does."""
-    return f"{name[:47]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-
-
 def pipeline_parameters(job: Job) -> tuple[str, ...]:
     """Pipeline parameters that a job reads."""
     return tuple(sorted({v.name for v in job.parameters.values() if isinstance(v, PipelineParameter)}))
 
 
-def content(job: Job, channels: Channels, places: Places) -> bytes:
-    """The file."""
+def registered(job: Job, channels: Channels) -> tuple[JobOutput, ...]:
+    """Versions that a job reads."""
+    return tuple(dict.fromkeys(o for o in read_values(job) if channels.made[o.job].registers))
+
+
+def specification(
+    job: Job, channels: Channels, mounts: Mounts, parameters: Parameters, preload: tuple[str, ...]
+) -> Mapping[str, Json]:
+    """What the job's program reads."""
     made = channels.made[job.name]
-    outputs: dict[str, Json] = {}
-    if made.folders:
-        outputs["values"] = f"{places.outputs[channels.folder(job.name, VALUES)]}/{VALUES_FILE}"
-        outputs["artifacts"] = {
-            name: f"{places.outputs[channels.folder(job.name, folder)]}/{name}"
-            for name, folder in sorted(made.artifacts.items())
-        }
-    described = {
-        "name": job.name,
+    outputs: dict[str, Json] = {
+        "artifacts": {name: place.on(mounts.outputs[place.channel]) for name, place in sorted(made.artifacts.items())}
+    }
+    if made.parameters:
+        outputs["parameters"] = f"{made.values.on(mounts.outputs[made.values.channel])}/{VALUES_FILE}"
+    found: dict[str, Json] = {
+        "format": FORMAT,
+        "job": job.name,
         "document": job.document,
-        "parameters": {n: _parameter(v, job, channels, places) for n, v in sorted(job.parameters.items())},
+        "parameters": {n: _parameter(v, channels, mounts, parameters) for n, v in sorted(job.parameters.items())},
         "artifacts": {
-            n: [_artifact(output, channels, places) for output in several] for n, several in sorted(job.artifacts.items())
+            name: [channels.artifact(o).on(mounts.inputs[(o.job, channels.artifact(o).channel)]) for o in several]
+            for name, several in sorted(job.artifacts.items())
         },
         "outputs": outputs,
+        "environment": {"SEATRIAL_TARGET": "aws"},
+        "failure": mounts.failure,
+        "logs": mounts.logs,
     }
-    return json.dumps(described, sort_keys=True, indent=2, allow_nan=False).encode() + b"\n"
+    if preload:
+        found["preload"] = list(preload)
+    if job.training is not None and job.training.spot:
+        found["state"] = SPOT_STATE
+    return found
 
 
-def key(text: bytes) -> str:
-    """Where the file lies, below the artifact root."""
-    return f"jobs/{hashlib.sha256(text).hexdigest()}/{NAME}"
+def written(specification: Mapping[str, Json]) -> bytes:
+    """The file's content."""
+    return json.dumps(specification, sort_keys=True, indent=2, allow_nan=False).encode() + b"\n"
 
 
-def _parameter(value: JobParameter, job: Job, channels: Channels, places: Places) -> Json:
-    if isinstance(value, Constant):
-        return {"value": value.value}
+def key(content: bytes, name: str = NAME) -> str:
+    """Where a file lies, below the artifact root."""
+    return f"jobs/{hashlib.sha256(content).hexdigest()}/{name}"
+
+
+def _parameter(value: JobParameter, channels: Channels, mounts: Mounts, parameters: Parameters) -> Json:
     if isinstance(value, PipelineParameter):
-        return {"environment": environment_name(value.name)}
-    if isinstance(value, JobOutput) and channels.made[value.job].registers:
-        return {"environment": version_name(value)}
+        found = {"environment": environment_name(value.name)}
+        return {**found, "absent": ABSENT} if parameters.may_be_absent(value.name) else found
     if isinstance(value, JobOutput):
-        return {"output": _values(value, channels, places), "name": value.name}
-    if isinstance(value, Gathered):
-        return {"gather": [_parameter(output, job, channels, places) for output in value.outputs]}
-    assert isinstance(value, FirstOf)
-    raise DocumentError(
-        f"job '{job.name}' reads the output of whichever branch ran",
-        why="A SageMaker step cannot wait for a step that may be skipped.",
-        todo='Put the branches and the task that reads from them into one job with @component(job="..."), or fuse.',
-    )
-
-
-def _artifact(output: JobOutput, channels: Channels, places: Places) -> Json:
-    folder = channels.folder(output.job, channels.made[output.job].artifacts[output.name])
-    path = f"{places.inputs[(output.job, folder)]}/{output.name}"
-    return {"output": _values(output, channels, places), "name": output.name, "path": path}
-
-
-def _values(output: JobOutput, channels: Channels, places: Places) -> str:
-    return f"{places.inputs[(output.job, channels.folder(output.job, VALUES))]}/{VALUES_FILE}"
+        made = channels.made[value.job]
+        if made.registers:
+            return {"environment": version_name(value)}
+        folder = made.values.on(mounts.inputs[(value.job, made.values.channel)])
+        return {"file": f"{folder}/{VALUES_FILE}", "name": value.name}
+    if isinstance(value, Gathered | FirstOf):
+        key = "all" if isinstance(value, Gathered) else "first"
+        return {key: [_parameter(output, channels, mounts, parameters) for output in value.outputs]}
+    return {"value": value.value}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from seatrial.clouds.aws import jobfile
-from seatrial.clouds.aws.channels import JOB, VALUES, VALUES_FILE, Channels
+from seatrial.clouds.aws.channels import JOB, LOGS, MODEL, VALUES, VALUES_FILE, Channels
 from seatrial.clouds.aws.parameters import Parameters
 from seatrial.clouds.aws.settings import SageMakerSettings
-from seatrial.document.plan import Constant, Job, JobOutput, PipelineParameter
+from seatrial.document.jobs import Job, JobOutput, PipelineParameter
+from seatrial.document.model import Constant
 from seatrial.errors import DocumentError
 
 Json = Any
@@ -19,6 +22,7 @@ PROGRAM = ("python3", "-m", "seatrial.execute", "--job")
 _PROCESSING = "/opt/ml/processing"
 _TRAINING = "/opt/ml/input/data"
 _CHECKPOINTS = "/opt/ml/checkpoints"
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -36,20 +40,20 @@ class Context:
         """An address below the artifact root."""
         return {"Std:Join": {"On": "/", "Values": [self.parameters.root(), *parts]}}
 
-    def uri(self, job: str, folder: str) -> Json:
-        """Where a job's folder lies, as the job itself tells."""
-        if self.jobs[job].kind == "training":
+    def uri(self, job: str, channel: str) -> Json:
+        """Where an output of a job lies, as the job itself tells."""
+        if channel == MODEL:
             return {"Get": f"Steps.{job}.ModelArtifacts.S3ModelArtifacts"}
-        return {"Get": f"Steps.{job}.ProcessingOutputConfig.Outputs['{folder}'].S3Output.S3Uri"}
+        return {"Get": f"Steps.{job}.ProcessingOutputConfig.Outputs['{channel}'].S3Output.S3Uri"}
 
     def scalar(self, output: JobOutput, path: tuple[str | int, ...] = ()) -> Json:
         """A scalar of a job, for a condition."""
         job = self.jobs[output.job]
         if self.channels.made[output.job].registers:
             return {"Get": f"Steps.{output.job}.ModelPackageVersion"}
-        found = json_path(("parameters", output.name, *path))
+        found = json_path((output.name, *path))
         if job.kind == "training":
-            address = {"Std:Join": {"On": "/", "Values": [self.uri(output.job, VALUES), VALUES_FILE]}}
+            address = {"Std:Join": {"On": "/", "Values": [self.uri(output.job, MODEL), VALUES, VALUES_FILE]}}
             return {"Std:JsonGet": {"S3Uri": address, "Path": found}}
         return {"Std:JsonGet": {"PropertyFile": {"Get": f"Steps.{output.job}.PropertyFiles.{VALUES}"}, "Path": found}}
 
@@ -64,12 +68,12 @@ class Built:
 
 
 def json_path(parts: tuple[str | int, ...]) -> str:
-    """``("a", "b-c", 0)`` -> ``a['b-c'][0]``."""
+    """``("gate-decision", "a b", 0)`` -> ``gate-decision['a b'][0]``: dots wherever they do, as in AWS's examples."""
     text = ""
     for part in parts:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part.isidentifier():
+        elif _PLAIN.fullmatch(part):
             text += f".{part}" if text else part
         else:
             text += f"['{part}']"
@@ -85,46 +89,50 @@ def step_of(job: Job, context: Context) -> Built:
     if context.channels.made[job.name].registers:
         return Built(_registration(job, context))
     training = job.kind == "training"
-    places = _places(job, context, training=training)
-    content = jobfile.content(job, context.channels, places)
+    mounts = _mounts(job, context, training=training)
+    settings = context.settings
+    content = jobfile.written(
+        jobfile.specification(job, context.channels, mounts, context.parameters, settings.preload)
+    )
     key = jobfile.key(content)
-    arguments = _training(job, context, key) if training else _processing(job, context, key, places)
+    arguments = _training(job, context, key) if training else _processing(job, context, key, mounts)
     step: dict[str, Json] = {
         "Name": job.name,
         "Type": "Training" if training else "Processing",
         "DisplayName": _display(job),
         "Description": f"Tasks: {', '.join(job.tasks)}"[:3072],
         "Arguments": arguments,
-        "RetryPolicies": _retries(context.settings),
+        "RetryPolicies": _retries(settings),
     }
-    if context.settings.cache_expire_after is not None and job.cache:
-        step["CacheConfig"] = {"Enabled": True, "ExpireAfter": context.settings.cache_expire_after}
+    if settings.cache_expire_after is not None and job.cache:
+        step["CacheConfig"] = {"Enabled": True, "ExpireAfter": settings.cache_expire_after}
     if not training and job.name in context.read_by_choices:
         step["PropertyFiles"] = [{"PropertyFileName": VALUES, "OutputName": VALUES, "FilePath": VALUES_FILE}]
     return Built(step, key, content)
 
 
-def _places(job: Job, context: Context, *, training: bool) -> jobfile.Places:
+def _mounts(job: Job, context: Context, *, training: bool) -> jobfile.Mounts:
     inputs = context.channels.inputs(job)
-    base = _TRAINING if training else f"{_PROCESSING}/input"
-    folders = context.channels.made[job.name].folders
-    outputs = {VALUES: "/opt/ml/model"} if training else {name: f"{_PROCESSING}/output/{name}" for name in folders}
-    return jobfile.Places({pair: f"{base}/{_channel(pair)}" for pair in inputs}, outputs)
+    if training:
+        read = {pair: f"{_TRAINING}/{_channel(pair)}" for pair in inputs}
+        return jobfile.Mounts(read, {MODEL: "/opt/ml/model"}, "/opt/ml/output/data/logs", "/opt/ml/output/failure")
+    read = {pair: f"{_PROCESSING}/input/{_channel(pair)}" for pair in inputs}
+    written = {name: f"{_PROCESSING}/output/{name}" for name in context.channels.made[job.name].channels}
+    return jobfile.Mounts(read, written, f"{_PROCESSING}/output/{LOGS}", "/opt/ml/output/message")
 
 
 def _channel(pair: tuple[str, str]) -> str:
     """A short, unique name for an input: SageMaker takes 64 characters for a training channel."""
-    job, folder = pair
-    name = f"{job}.{folder}"
-    return name if len(name) <= 64 else jobfile.short(name)
+    name = ".".join(pair)
+    return name if len(name) <= 64 else f"{name[:47]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
-def _processing(job: Job, context: Context, key: str, places: jobfile.Places) -> dict[str, Json]:
+def _processing(job: Job, context: Context, key: str, mounts: jobfile.Mounts) -> dict[str, Json]:
     settings = context.settings
     instance = settings.instance(job.name, job.resources, training=False)
     file = f"{_PROCESSING}/input/{JOB}"
     read = [(JOB, context.below_root(key), file)]
-    read += [(_channel(p), context.uri(*p), places.inputs[p]) for p in context.channels.inputs(job)]
+    read += [(_channel(p), context.uri(*p), mounts.inputs[p]) for p in context.channels.inputs(job)]
     cluster: dict[str, Json] = {
         "InstanceCount": 1,
         "InstanceType": instance.name,
@@ -137,26 +145,20 @@ def _processing(job: Job, context: Context, key: str, places: jobfile.Places) ->
         },
         "Environment": _environment(job, context),
         "ProcessingInputs": [_processing_input(*one) for one in read],
+        "ProcessingOutputConfig": {
+            "Outputs": [
+                # what a failed job wrote into its logs has to be there, too
+                _output(job, context, LOGS, mounts.logs, "Continuous"),
+                *(_output(job, context, name, path, "EndOfJob") for name, path in mounts.outputs.items()),
+            ]
+        },
         "ProcessingResources": {"ClusterConfig": cluster},
         "RoleArn": context.parameters.role(),
         "StoppingCondition": {"MaxRuntimeInSeconds": settings.max_run_s},
     }
-    outputs = [
-        {
-            "OutputName": name,
-            "S3Output": {
-                "LocalPath": path,
-                "S3UploadMode": "EndOfJob",
-                "S3Uri": context.below_root("runs", {"Get": "Execution.PipelineExecutionId"}, job.name, name),
-            },
-        }
-        for name, path in places.outputs.items()
-    ]
-    if outputs:
-        arguments["ProcessingOutputConfig"] = {"Outputs": outputs}
     if settings.kms_key:
         cluster["VolumeKmsKeyId"] = settings.kms_key
-        arguments.get("ProcessingOutputConfig", {})["KmsKeyId"] = settings.kms_key
+        arguments["ProcessingOutputConfig"]["KmsKeyId"] = settings.kms_key
     if settings.subnets:
         arguments["NetworkConfig"] = {"VpcConfig": _vpc(settings)}
     if settings.tags:
@@ -175,6 +177,11 @@ def _processing_input(name: str, uri: Json, path: str) -> Json:
             "S3Uri": uri,
         },
     }
+
+
+def _output(job: Job, context: Context, name: str, path: str, mode: str) -> Json:
+    uri = context.below_root("runs", {"Get": "Execution.PipelineExecutionId"}, job.name, name)
+    return {"OutputName": name, "S3Output": {"LocalPath": path, "S3UploadMode": mode, "S3Uri": uri}}
 
 
 def _training(job: Job, context: Context, key: str) -> dict[str, Json]:
@@ -238,7 +245,7 @@ def _training_channel(name: str, uri: Json) -> Json:
 
 
 def _environment(job: Job, context: Context) -> dict[str, Json]:
-    found: dict[str, Json] = {"SEATRIAL_TARGET": "aws"}
+    found: dict[str, Json] = {}
     if not (job.cache and context.settings.cache_expire_after):
         # part of what a cached step is compared by: with it, no step would ever be found again
         found["SEATRIAL_RUN"] = {"Get": "Execution.PipelineExecutionId"}
@@ -279,8 +286,9 @@ def _display(job: Job) -> str:
 def _registration(job: Job, context: Context) -> dict[str, Json]:
     (several,) = job.artifacts.values()
     output = several[0]
-    folder = context.channels.made[output.job].artifacts[output.name]
-    address = {"Std:Join": {"On": "/", "Values": [context.uri(output.job, folder), output.name, ""]}}
+    place = context.channels.artifact(output)
+    below = [*([place.below] if place.below else []), "0", ""]  # a parcel's first artifact lies in "0"
+    address = {"Std:Join": {"On": "/", "Values": [context.uri(output.job, place.channel), *below]}}
     source = {"S3DataType": "S3Prefix", "CompressionType": "None", "S3Uri": address}
     container = {"Image": context.parameters.image(job.image), "ModelDataSource": {"S3DataSource": source}}
     group = job.parameters["model"]

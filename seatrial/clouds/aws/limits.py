@@ -23,11 +23,12 @@ MAX_CONTAINER_TEXT: Final = 256
 """Characters of one container argument, and of one environment value of a processing job."""
 MAX_CHANNELS: Final = 10
 """Inputs of a processing job, and its outputs."""
+MAX_TRAINING_CHANNELS: Final = 20
 
 STEP_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,63})")
 PARAMETER_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 DURATION: Final = re.compile(
-    r"P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(?:\.\d+)?S)?)?", re.IGNORECASE
+    r"P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+S)?)?", re.IGNORECASE
 )
 """ISO 8601; the service also takes it without the leading ``P``."""
 

@@ -11,7 +11,7 @@ from seatrial.clouds.aws import limits
 from seatrial.clouds.aws.settings import IMAGE, ROLE, ROOT, SageMakerSettings
 from seatrial.document import values
 from seatrial.document.model import Document, ParameterSpec
-from seatrial.document.plan import Plan
+from seatrial.document.jobs import Plan
 from seatrial.errors import DocumentError
 
 Json = Any
@@ -66,6 +66,10 @@ class Parameters:
             return found
         return {"Std:Join": {"On": "", "Values": [found]}}
 
+    def may_be_absent(self, name: str) -> bool:
+        """Whether `ABSENT` stands for "not given"."""
+        return _absent(self._specs[name])
+
     def type(self, name: str) -> str:
         """The type in the definition."""
         return str(_declared(name, self._specs[name])["Type"])
@@ -92,8 +96,12 @@ class Parameters:
             )
 
 
+def _absent(spec: ParameterSpec) -> bool:
+    return spec.optional and (not spec.has_default or spec.default is None)
+
+
 def _declared(name: str, spec: ParameterSpec) -> dict[str, Json]:
-    absent = spec.optional and (not spec.has_default or spec.default is None)
+    absent = _absent(spec)
     kind = "String" if absent else _TYPES.get(spec.type, "String")
     entry: dict[str, Json] = {"Name": name, "Type": kind}
     if absent:

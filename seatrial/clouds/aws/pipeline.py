@@ -19,7 +19,7 @@ from seatrial.clouds.aws.jobsteps import Built, Context, step_of
 from seatrial.clouds.aws.parameters import ABSENT, Parameters
 from seatrial.clouds.aws.settings import SageMakerSettings
 from seatrial.document.model import Document
-from seatrial.document.plan import Choice, Job, JobOutput, Node, Operand, Plan
+from seatrial.document.jobs import Choice, Job, JobOutput, Node, Operand, Plan
 from seatrial.errors import DocumentError
 
 Json = Any

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from seatrial.clouds.aws import limits
-from seatrial.document.plan import JobResources
+from seatrial.document.jobs import JobResources
 from seatrial.errors import DocumentError
 from seatrial.project import Settings
 
@@ -44,6 +44,12 @@ class Instance(Settings):
         elif self.accelerators:
             return False
         return self.cpu >= needs.cpu and self.memory_gb >= (needs.memory_gb or 0)
+
+
+def _duration(text: str) -> str:
+    if not limits.DURATION.fullmatch(text):
+        raise ValueError("expected an ISO 8601 duration such as P1D or PT12H")
+    return text
 
 
 def _instance(name: str, cpu: float, memory_gb: float, accelerator: str = "", accelerators: int = 0) -> Instance:
@@ -96,9 +102,11 @@ class SageMakerSettings(Settings):
     """Seconds that a job on spot capacity may wait for it, beyond its own run time."""
     attempts: Annotated[int, Field(ge=1, le=limits.MAX_ATTEMPTS)] = 3
     """How often a start is tried again when the service, not the task, fails."""
-    cache_expire_after: Annotated[str, Field(pattern=limits.DURATION.pattern)] | None = None
+    cache_expire_after: Annotated[str, AfterValidator(_duration)] | None = None
     """How old a reused result may be (``P1D``). ``None``: none is reused, since SageMaker compares a step's arguments
     only: it does not see that source tables, a champion or an endpoint changed."""
+    preload: tuple[str, ...] = ()
+    """Modules that the job's program imports once for all of its tasks."""
     kms_key: str | None = None
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
