@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seatrial.document import read_text
+from seatrial.document import Document, read_text
 from seatrial.document.fused import PACKED
 from seatrial.errors import DocumentError
 from seatrial.execute import job, parcel
@@ -48,8 +48,8 @@ def run(part: str, executor_input: str) -> int:
     spec = job.Specification(
         job=document.name,
         document=document,
-        parameters=inputs.get("parameterValues", {}),
-        artifacts={n: _given(several["artifacts"]) for n, several in inputs.get("artifacts", {}).items()},
+        parameters=_parameters(document, inputs.get("parameterValues", {})),
+        artifacts=_artifacts(document, inputs.get("artifacts", {})),
         values_file=None,
         places={n: state / "packed" / n for n in document.root.output_artifacts},
         state=state,
@@ -60,6 +60,31 @@ def run(part: str, executor_input: str) -> int:
             raise ran.error
     _report(ran, outputs, spec)
     return 0
+
+
+def _parameters(document: Document, given: Mapping[str, Json]) -> dict[str, Json]:
+    """By root input of the part; one that is collected from several jobs comes as ``name--0``, ``name--1``, ..."""
+    found = {}
+    for name in document.root.input_parameters:
+        parts = _numbered(name, given)
+        if name in given or parts:
+            found[name] = given[name] if name in given else [given[part] for part in parts]
+    return found
+
+
+def _artifacts(document: Document, given: Mapping[str, Json]) -> dict[str, list[Stored]]:
+    found = {}
+    for name in document.root.input_artifacts:
+        parts = [name] if name in given else _numbered(name, given)
+        several = [artifact for part in parts for artifact in _given(given[part]["artifacts"])]
+        if several:
+            found[name] = several
+    return found
+
+
+def _numbered(name: str, given: Mapping[str, Json]) -> list[str]:
+    found = [key for key in given if key.rpartition("--")[0] == name and key.rpartition("--")[2].isdigit()]
+    return sorted(found, key=lambda key: int(key.rpartition("--")[2]))
 
 
 def _given(artifacts: list[Mapping[str, Json]]) -> list[Stored]:
@@ -88,9 +113,11 @@ def _report(ran: Ran, outputs: Mapping[str, Json], spec: job.Specification) -> N
         if source.exists():
             parcel.copy(source, target)
         artifacts[name] = {"artifacts": [{**declared, "metadata": dict(several[0].metadata)}]}
+    # an output of a branch that was not taken has no value, and the service asks for one
+    values = {name: ran.given.parameters.get(name) for name in spec.document.root.output_parameters}
     report = Path(local(outputs["outputFile"]))
     report.parent.mkdir(parents=True, exist_ok=True)
-    report.write_text(json.dumps({"parameterValues": ran.given.parameters, "artifacts": artifacts}, allow_nan=False))
+    report.write_text(json.dumps({"parameterValues": values, "artifacts": artifacts}, allow_nan=False))
 
 
 def local(uri: str) -> str:
