@@ -6,6 +6,7 @@ enumerations and unknown members, and lets pipeline expressions stand where a va
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -126,7 +127,9 @@ def _string(shape: Shape, value: Json, where: str, _hole: Hole, _absent: Collect
         return [f"{where}: expected text, found {_kind(value)}"]
     problems = _bounds(shape, len(value), where, "characters")
     if shape.enum and value not in shape.enum:
-        problems.append(f"{where}: {_short(value)} is not one of {_listed(shape.enum)} ({shape.name})")
+        close = difflib.get_close_matches(value, shape.enum, n=1)
+        known = f"; did you mean '{close[0]}'?" if close else f": {_listed(shape.enum)}"
+        problems.append(f"{where}: {_short(value)} is not a {shape.name}{known}")
     pattern = _pattern(shape.metadata.get("pattern", ""))
     if pattern is not None and not pattern.fullmatch(value):
         problems.append(f"{where}: {_short(value)} does not match {pattern.pattern} ({shape.name})")

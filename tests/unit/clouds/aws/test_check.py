@@ -58,7 +58,7 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
     "wrong type": (lambda d: arguments(d, 1)["HyperParameters"].update(epochs=5), "epochs: expected text"),
     "bad enumeration": (
         lambda d: arguments(d, 1)["ResourceConfig"].update(InstanceType="ml.m5.lrge"),
-        "'ml.m5.lrge' is not one of",
+        "'ml.m5.lrge' is not a TrainingInstanceType; did you mean 'ml.m5.large'?",
     ),
     "unknown member": (
         lambda d: arguments(d, 1)["ResourceConfig"].update(InstanceTyp="ml.m5.large"),
