@@ -28,18 +28,21 @@ def compile_(
     pipeline: Annotated[
         Path,
         typer.Argument(
-            help="A .py with one @dsl.pipeline, a compiled pipeline (.yaml), or a SageMaker definition (.json) to check."
+            help="A .py with one @dsl.pipeline, a compiled pipeline (.yaml), or a SageMaker definition (.json)."
         ),
     ],
     target: Annotated[str, typer.Option(help="sagemaker or vertex.")] = "sagemaker",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Default: <pipeline>.<target>.json.")] = None,
     fuse: Annotated[bool, typer.Option(help="Let tasks share jobs.")] = True,
-    explained: Annotated[bool, typer.Option("--explain", help="Show tasks, jobs and what they cost in starts.")] = False,
+    explained: Annotated[
+        bool, typer.Option("--explain", help="Show tasks, jobs and what they cost in starts.")
+    ] = False,
     image: Annotated[
         str | None, typer.Option(help="Run every task on this image, which holds Seatrial and what the tasks need.")
     ] = None,
     cache_expire_after: Annotated[
-        str | None, typer.Option(help="SageMaker: reuse a step's result that is not older, such as P1D. Default: never.")
+        str | None,
+        typer.Option(help="SageMaker: reuse a step's result that is not older, such as P1D. Default: never."),
     ] = None,
     allow_tags: Annotated[bool, typer.Option("--allow-tags", help="Vertex: accept images without a digest.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")] = False,
@@ -134,9 +137,7 @@ def _document(path: Path) -> tuple[Document, tuple[str, ...]]:
     return read_text(compile_pipeline(path, root=root, image=image), str(path)), preload
 
 
-def _sagemaker(
-    document: Document, planned: Plan, preload: tuple[str, ...], cache_expire_after: str | None
-) -> _Written:
+def _sagemaker(document: Document, planned: Plan, preload: tuple[str, ...], cache_expire_after: str | None) -> _Written:
     from seatrial.clouds.aws.pipeline import compiled
     from seatrial.clouds.aws.settings import SageMakerSettings
 

@@ -245,7 +245,9 @@ def loop(kit: Kit) -> Any:
     items = ParameterString("Items", default_value='["a", "b"]')
     body = kit.function("PerItem", {"item": CurrentItem()})
     each = ForEachStep("Each", iterable_items=items, max_concurrency=4, for_each_body=[body])
-    after = kit.function("After", {"status": each.properties.Status, "first": each.properties.IterationOutputs[0].PerItem})
+    after = kit.function(
+        "After", {"status": each.properties.Status, "first": each.properties.IterationOutputs[0].PerItem}
+    )
     return Pipeline("loop", parameters=[items], steps=[each, after], sagemaker_session=kit.session)
 
 

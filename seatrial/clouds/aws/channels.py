@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from seatrial.clouds.aws import limits
+from seatrial.clouds.aws.registration import Registration, registration_of
 from seatrial.document.jobs import Job, JobOutput, Plan, outputs_of
 from seatrial.errors import DocumentError
 
@@ -49,24 +50,14 @@ class Made:
     parameters: tuple[str, ...]
     values: Place
     artifacts: Mapping[str, Place]
+    registration: Registration | None = None
+    """Set when SageMaker itself registers, and no job runs."""
 
     @property
     def channels(self) -> tuple[str, ...]:
         """The job's outputs but for its logs; none for a job that gives nothing."""
         places = [self.values] if self.parameters else []
         return tuple(dict.fromkeys(place.channel for place in (*places, *self.artifacts.values())))
-
-    @property
-    def registers(self) -> bool:
-        """Whether the job is SageMaker's own registration: one model goes in, at most its version comes out."""
-        job = self.job
-        return (
-            job.kind == "registration"
-            and [len(several) for several in job.artifacts.values()] == [1]
-            and set(job.parameters) == {"model"}
-            and set(self.parameters) <= {"version"}
-            and not self.artifacts
-        )
 
 
 @dataclass
@@ -79,7 +70,7 @@ class Channels:
         """The (job, output) pairs that a job reads, in a stable order."""
         found: dict[tuple[str, str], None] = {}
         for output in read_values(job):
-            if not self.made[output.job].registers:
+            if self.made[output.job].registration is None:
                 found[(output.job, self.made[output.job].values.channel)] = None
         for output in read_artifacts(job):
             found[(output.job, self.artifact(output).channel)] = None
@@ -132,7 +123,7 @@ def _made(job: Job, parameters: tuple[str, ...], artifacts: Sequence[str], *, pa
         places = {name: Place(MODEL, folder) for name, folder in names.items()}
         return Made(job, parameters, Place(MODEL, VALUES), places)
     places = {name: Place(PACKED, folder) if packed else Place(folder) for name, folder in names.items()}
-    return Made(job, parameters, Place(VALUES), places)
+    return Made(job, parameters, Place(VALUES), places, registration_of(job))
 
 
 def _fit(channels: Channels, job: Job) -> None:

@@ -114,7 +114,9 @@ class _Checker:
             self.problems.append(f"{where}: there is no step type '{placed.type}' ({', '.join(sorted(STEP_TYPES))})")
             return
         given = {key: value for key, value in placed.step.items() if value is not None}
-        self.problems += [f"{where}.{k}: not a member of a {placed.type} step" for k in sorted(set(given) - kind.allowed)]
+        self.problems += [
+            f"{where}.{k}: not a member of a {placed.type} step" for k in sorted(set(given) - kind.allowed)
+        ]
         self.problems += [
             f"{where}.{k}: missing, and a {placed.type} step requires it" for k in sorted(kind.required - set(given))
         ]
@@ -154,7 +156,9 @@ class _Checker:
             if isinstance(entry, Mapping):
                 name, trigger = entry.get("Step"), str(entry.get("Trigger"))
             if trigger not in limits.TRIGGERS:
-                self.problems.append(f"{where}.DependsOn: {trigger!r} is not one of {', '.join(sorted(limits.TRIGGERS))}")
+                self.problems.append(
+                    f"{where}.DependsOn: {trigger!r} is not one of {', '.join(sorted(limits.TRIGGERS))}"
+                )
             wrong = self.scope.reaches(placed, str(name))
             if wrong:
                 self.problems.append(f"{where}.DependsOn: {wrong}")
@@ -180,7 +184,9 @@ class _Checker:
         kinds = policy.get("ExceptionType")
         for kind in kinds if isinstance(kinds, list) and kinds else [kinds]:
             if kind not in limits.RETRIED:
-                self.problems.append(f"{where}.ExceptionType: {kind!r} is not one of {', '.join(sorted(limits.RETRIED))}")
+                self.problems.append(
+                    f"{where}.ExceptionType: {kind!r} is not one of {', '.join(sorted(limits.RETRIED))}"
+                )
         if ("MaxAttempts" in policy) == ("ExpireAfterMin" in policy):
             self.problems.append(f"{where}: needs exactly one of MaxAttempts and ExpireAfterMin")
         for key, most in (("MaxAttempts", limits.MAX_ATTEMPTS), ("ExpireAfterMin", limits.MAX_RETRY_MINUTES)):
@@ -247,7 +253,9 @@ class _Checker:
         self.members(arguments, where, ("IterableItems", "MaxConcurrency", "ForEachBody"), {"Selector"})
         items, limit = arguments.get("IterableItems"), arguments.get("MaxConcurrency")
         if isinstance(items, list) and not 1 <= len(items) <= limits.FOR_EACH_ITEMS:
-            self.problems.append(f"{where}.IterableItems: {len(items)} items, and 1 to {limits.FOR_EACH_ITEMS} are allowed")
+            self.problems.append(
+                f"{where}.IterableItems: {len(items)} items, and 1 to {limits.FOR_EACH_ITEMS} are allowed"
+            )
         elif not isinstance(items, list) and not is_expression(items):
             self.problems.append(f"{where}.IterableItems: expected a list or a reference")
         self.expressions(placed, items, f"{where}.IterableItems")
@@ -345,7 +353,9 @@ class _Checker:
             self.value_kind(placed, inner["S3Uri"], f"{where}.S3Uri")
         else:
             file = inner["PropertyFile"]
-            self.scope.property_file(placed, _text(file.get("Get") if isinstance(file, Mapping) else None, "PropertyFile"))
+            self.scope.property_file(
+                placed, _text(file.get("Get") if isinstance(file, Mapping) else None, "PropertyFile")
+            )
         return UNKNOWN
 
 

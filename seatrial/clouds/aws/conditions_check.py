@@ -36,7 +36,9 @@ def _one(condition: Json, where: str, kind_of: KindOf) -> list[str]:
         return [f"{where}: {kind!r} is not a type of condition ({', '.join(sorted(_MEMBERS))})"]
     found = set(condition) - {"Type"}
     if found != _MEMBERS[kind]:
-        return [f"{where}: a condition {kind} has {' and '.join(sorted(_MEMBERS[kind]))}, not {', '.join(sorted(found))}"]
+        return [
+            f"{where}: a condition {kind} has {' and '.join(sorted(_MEMBERS[kind]))}, not {', '.join(sorted(found))}"
+        ]
     if kind == "Or":
         return condition_problems(condition["Conditions"], f"{where}.Conditions", kind_of)
     if kind == "Not":

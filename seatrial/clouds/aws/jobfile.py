@@ -55,7 +55,7 @@ def pipeline_parameters(job: Job) -> tuple[str, ...]:
 
 def registered(job: Job, channels: Channels) -> tuple[JobOutput, ...]:
     """Versions that a job reads."""
-    return tuple(dict.fromkeys(o for o in read_values(job) if channels.made[o.job].registers))
+    return tuple(dict.fromkeys(o for o in read_values(job) if channels.made[o.job].registration))
 
 
 def specification(
@@ -105,7 +105,7 @@ def _parameter(value: JobParameter, channels: Channels, mounts: Mounts, paramete
         return {**found, "absent": ABSENT} if parameters.may_be_absent(value.name) else found
     if isinstance(value, JobOutput):
         made = channels.made[value.job]
-        if made.registers:
+        if made.registration is not None:
             return {"environment": version_name(value)}
         folder = made.values.on(mounts.inputs[(value.job, made.values.channel)])
         return {"file": f"{folder}/{VALUES_FILE}", "name": value.name}

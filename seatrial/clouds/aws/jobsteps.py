@@ -11,9 +11,9 @@ from typing import Any
 from seatrial.clouds.aws import jobfile
 from seatrial.clouds.aws.channels import JOB, LOGS, MODEL, VALUES, VALUES_FILE, Channels
 from seatrial.clouds.aws.parameters import Parameters
+from seatrial.clouds.aws.registration import Registration
 from seatrial.clouds.aws.settings import SageMakerSettings
 from seatrial.document.jobs import Job, JobOutput, PipelineParameter
-from seatrial.document.model import Constant
 from seatrial.errors import DocumentError
 
 Json = Any
@@ -49,7 +49,7 @@ class Context:
     def scalar(self, output: JobOutput, path: tuple[str | int, ...] = ()) -> Json:
         """A scalar of a job, for a condition."""
         job = self.jobs[output.job]
-        if self.channels.made[output.job].registers:
+        if self.channels.made[output.job].registration is not None:
             return {"Get": f"Steps.{output.job}.ModelPackageVersion"}
         found = json_path((output.name, *path))
         if job.kind == "training":
@@ -86,8 +86,15 @@ def step_of(job: Job, context: Context) -> Built:
     Raises:
         DocumentError: SageMaker cannot run it.
     """
-    if context.channels.made[job.name].registers:
-        return Built(_registration(job, context))
+    registration = context.channels.made[job.name].registration
+    if registration is not None:
+        return Built(_registration(job, registration, context))
+    if job.kind == "foreign":
+        raise DocumentError(
+            f"job '{job.name}' runs on image {job.image}, which does not hold Seatrial",
+            why="The program of a job reads its inputs and writes its outputs with Seatrial.",
+            todo="Pass --image with one that holds Seatrial and what the task needs.",
+        )
     training = job.kind == "training"
     mounts = _mounts(job, context, training=training)
     settings = context.settings
@@ -283,16 +290,13 @@ def _display(job: Job) -> str:
     return text if len(text) <= 256 else text[:255] + "…"
 
 
-def _registration(job: Job, context: Context) -> dict[str, Json]:
-    (several,) = job.artifacts.values()
-    output = several[0]
+def _registration(job: Job, registration: Registration, context: Context) -> dict[str, Json]:
+    output, group = registration.package, registration.group
     place = context.channels.artifact(output)
     below = [*([place.below] if place.below else []), "0", ""]  # a parcel's first artifact lies in "0"
     address = {"Std:Join": {"On": "/", "Values": [context.uri(output.job, place.channel), *below]}}
     source = {"S3DataType": "S3Prefix", "CompressionType": "None", "S3Uri": address}
     container = {"Image": context.parameters.image(job.image), "ModelDataSource": {"S3DataSource": source}}
-    group = job.parameters["model"]
-    assert isinstance(group, PipelineParameter | Constant)
     arguments: dict[str, Json] = {
         "InferenceSpecification": {
             "Containers": [container],

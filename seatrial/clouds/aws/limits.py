@@ -27,9 +27,7 @@ MAX_TRAINING_CHANNELS: Final = 20
 
 STEP_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,63})")
 PARAMETER_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
-DURATION: Final = re.compile(
-    r"P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+S)?)?", re.IGNORECASE
-)
+DURATION: Final = re.compile(r"P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+S)?)?", re.IGNORECASE)
 """ISO 8601; the service also takes it without the leading ``P``."""
 
 PARAMETER_TYPES: Final[dict[str, tuple[type, ...]]] = {

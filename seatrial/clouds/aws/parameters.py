@@ -10,8 +10,8 @@ from typing import Any
 from seatrial.clouds.aws import limits
 from seatrial.clouds.aws.settings import IMAGE, ROLE, ROOT, SageMakerSettings
 from seatrial.document import values
-from seatrial.document.model import Document, ParameterSpec
 from seatrial.document.jobs import Plan
+from seatrial.document.model import Document, ParameterSpec
 from seatrial.errors import DocumentError
 
 Json = Any
@@ -116,9 +116,7 @@ def _declared(name: str, spec: ParameterSpec) -> dict[str, Json]:
 
 def _image_parameters(plan: Plan, settings: SageMakerSettings) -> Mapping[str, str]:
     """A parameter for each image whose address only the deployment knows; the project's own is plainly `IMAGE`."""
-    unknown = [
-        job for job in plan.jobs() if job.image not in settings.images and not _REGISTRY.fullmatch(job.image)
-    ]
+    unknown = [job for job in plan.jobs() if job.image not in settings.images and not _REGISTRY.fullmatch(job.image)]
     own = sorted({job.image for job in unknown if job.kind != "foreign"})
     names: dict[str, str] = {}
     for image in sorted({job.image for job in unknown}):

@@ -1,7 +1,8 @@
 """Compiles a plan to a SageMaker pipeline definition: a pure function, with the same bytes for the same document.
 
-It opens no connection, reads no clock, environment or credentials, and iterates over nothing whose order is an accident.
-What SageMaker cannot express is an error that names the job and what to do instead; nothing is left out in silence.
+It opens no connection, reads no clock, environment or credentials, and iterates over nothing whose order is an
+accident. What SageMaker cannot express is an error that names the job and what to do instead; nothing is left out
+in silence.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from seatrial.clouds.aws.conditions import conditions_of
 from seatrial.clouds.aws.jobsteps import Built, Context, step_of
 from seatrial.clouds.aws.parameters import ABSENT, Parameters
 from seatrial.clouds.aws.settings import SageMakerSettings
-from seatrial.document.model import Document
 from seatrial.document.jobs import Choice, Job, JobOutput, Node, Operand, Plan
+from seatrial.document.model import Document
 from seatrial.errors import DocumentError
 
 Json = Any

@@ -11,7 +11,9 @@ Path = tuple[str | int, ...]
 
 FUNCTIONS = frozenset({"Get", "Std:Join", "Std:JsonGet"})
 
-_PART = re.compile(r"\.?(?:\[(?P<index>\d+)\]|\[(?P<quote>['\"])(?P<key>[^'\"]+)(?P=quote)\]|(?<=\.)(?P<name>[^.\[\]]+))")
+_PART = re.compile(
+    r"\.?(?:\[(?P<index>\d+)\]|\[(?P<quote>['\"])(?P<key>[^'\"]+)(?P=quote)\]|(?<=\.)(?P<name>[^.\[\]]+))"
+)
 
 
 def is_expression(value: Json) -> bool:

@@ -19,8 +19,16 @@ TEXT, INTEGER, NUMBER, BOOLEAN, OTHER = "text", "an integer", "a number", "true/
 UNKNOWN = "unknown"
 _PARAMETER_KINDS = {"String": TEXT, "Integer": INTEGER, "Float": NUMBER, "Boolean": BOOLEAN}
 _SHAPE_KINDS = {
-    **{"string": TEXT, "integer": INTEGER, "long": INTEGER, "float": NUMBER, "double": NUMBER, "boolean": BOOLEAN},
-    **{"structure": OTHER, "list": OTHER, "map": OTHER, "timestamp": TEXT},
+    "string": TEXT,
+    "integer": INTEGER,
+    "long": INTEGER,
+    "float": NUMBER,
+    "double": NUMBER,
+    "boolean": BOOLEAN,
+    "structure": OTHER,
+    "list": OTHER,
+    "map": OTHER,
+    "timestamp": TEXT,
 }
 BRANCHES = {"Condition": ("IfSteps", "ElseSteps"), "ForEach": ("ForEachBody",)}
 NESTED = frozenset({"IfSteps", "ElseSteps", "ForEachBody"})
@@ -215,7 +223,9 @@ class Scope:
         return _SHAPE_KINDS.get(shape.type_name, UNKNOWN)
 
     def _declared_output(self, target: Placed, path: Path) -> str:
-        declared = {o.get("OutputName"): o for o in _list(target.step.get("OutputParameters")) if isinstance(o, Mapping)}
+        declared = {
+            o.get("OutputName"): o for o in _list(target.step.get("OutputParameters")) if isinstance(o, Mapping)
+        }
         if path[0] != "OutputParameters" or len(path) != 2 or path[1] not in declared:
             raise ValueError(f"step '{target.name}' ({target.type}) declares no output '{_shown(path)}'")
         return _PARAMETER_KINDS.get(str(declared[path[1]].get("OutputType")), UNKNOWN)

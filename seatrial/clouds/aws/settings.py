@@ -38,7 +38,10 @@ class Instance(Settings):
             return False
         wanted = needs.accelerator.upper()
         if needs.accelerators:
-            alike = wanted in ANY_ACCELERATOR or self.accelerator.upper() in (wanted, wanted.replace("NVIDIA_TESLA_", ""))
+            alike = wanted in ANY_ACCELERATOR or self.accelerator.upper() in (
+                wanted,
+                wanted.replace("NVIDIA_TESLA_", ""),
+            )
             if not alike or self.accelerators < needs.accelerators:
                 return False
         elif self.accelerators:
@@ -91,7 +94,7 @@ class SageMakerSettings(Settings):
     """The role of every job; ``None``: the pipeline parameter `ROLE`."""
     artifact_root: Annotated[str, Field(pattern=r"^s3://[^/]+(/[^/]+)*$")] | None = None
     """Where job files and artifacts lie, as ``s3://bucket/prefix``; ``None``: the pipeline parameter `ROOT`."""
-    images: dict[str, str] = {}
+    images: dict[str, str] = Field(default_factory=dict)
     """The document's image -> the registry's, by digest. One that is not listed becomes a pipeline parameter."""
     instances: tuple[Instance, ...] = _INSTANCES
     """Smallest first."""
@@ -110,7 +113,7 @@ class SageMakerSettings(Settings):
     kms_key: str | None = None
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = Field(default_factory=dict)
     max_steps: Annotated[int, Field(ge=1)] = limits.MAX_STEPS
     """The account's quota of steps in a pipeline."""
 

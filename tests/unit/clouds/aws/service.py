@@ -65,7 +65,7 @@ class Service:
                 self.taken[step["Name"]] = holds
                 self.branch(step["Arguments"]["IfSteps" if holds else "ElseSteps"])
                 continue
-            assert {entry for entry in step.get("DependsOn", ())} <= set(self.ran), step["Name"]
+            assert set(step.get("DependsOn", ())) <= set(self.ran), step["Name"]
             getattr(self, step["Type"].lower())(step["Name"], step["Arguments"])
             self.steps[step["Name"]] = step
             self.ran.append(step["Name"])

@@ -140,7 +140,7 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
         "wait for each other: Preprocess → Train → Preprocess",
     ),
     "cyclic DependsOn": (
-        lambda d: (step(d, 0).update(DependsOn=["Evaluate"])),
+        lambda d: step(d, 0).update(DependsOn=["Evaluate"]),
         "wait for each other",
     ),
     "unknown DependsOn": (lambda d: step(d, 0).update(DependsOn=["Prepare"]), "DependsOn: there is no step 'Prepare'"),

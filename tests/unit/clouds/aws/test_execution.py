@@ -19,7 +19,7 @@ Json = Any
 ROLE = "arn:aws:iam::123456789012:role/training"
 SETTINGS = SageMakerSettings(role_arn=ROLE, artifact_root="s3://bucket/demo", images={"bench": "bench@sha256:1"})
 
-STEPS = '''
+STEPS = """
 from __future__ import annotations
 from dataclasses import dataclass
 from seatrial.component import Dataset, Input, Output, TrainingOptions, component
@@ -51,7 +51,7 @@ def small(n: int, model: Input[Dataset], out: Output[Dataset]) -> None:
 @component(job="large")
 def large(share: float, label: str, out: Output[Dataset]) -> None:
     out.path.write_text(f"large {share} {label}")
-'''
+"""
 
 PIPE = """
 from typing import Optional
