@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-COMPONENTS = '''
+COMPONENTS = """
 from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
@@ -54,12 +54,12 @@ def register(model: str, package: Input[Model]) -> Version:
 @component()
 def announce(version: int) -> None:
     pass
-'''
+"""
 
 HEAD = """
 from typing import Dict, List, Optional
 from kfp import dsl
-from steps import announce, ask, fit, make, register, tell, use, use_all, warm
+from constructs import announce, ask, fit, make, register, tell, use, use_all, warm
 """
 
 PIPELINES = {
@@ -104,11 +104,11 @@ def p(epochs: int = 5, text: str = "x") -> None:
     with dsl.If(fitted.outputs["score"] > 0.7):
         use.task(data=made.outputs["data"])
 ''',
-    "warm_pool": '''
+    "warm_pool": """
 @dsl.pipeline(name="warm-pool")
 def p(text: str = "x") -> None:
     warm.task(data=make.task(text=text).outputs["data"])
-''',
+""",
     "registration": '''
 @dsl.pipeline(name="registration")
 def p(model: str, epochs: int = 5) -> None:
@@ -131,14 +131,14 @@ def p() -> None:
     """Order without data."""
     tell.task(text="two").after(tell.task(text="one"))
 ''',
-    "exit_handler": '''
+    "exit_handler": """
 @dsl.pipeline(name="exit-handler")
 def p() -> None:
     last = tell.task(text="the end")
     with dsl.ExitHandler(last):
         make.task(text="x")
-''',
-    "one_of": '''
+""",
+    "one_of": """
 @dsl.pipeline(name="one-of")
 def p(dry: bool = False) -> None:
     with dsl.If(dry == True):
@@ -146,5 +146,5 @@ def p(dry: bool = False) -> None:
     with dsl.Else():
         second = make.task(text="b")
     use.task(data=dsl.OneOf(first.outputs["data"], second.outputs["data"]))
-''',
+""",
 }

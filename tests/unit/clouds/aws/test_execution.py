@@ -56,7 +56,7 @@ def large(share: float, label: str, out: Output[Dataset]) -> None:
 PIPE = """
 from typing import Optional
 from kfp import dsl
-from steps import fit, large, make, small
+from crossing import fit, large, make, small
 
 @dsl.pipeline(name="demo")
 def demo(n: int = 3, label: str = "it's", strict: bool = True, extra: Optional[str] = None) -> None:
@@ -73,7 +73,7 @@ def demo(n: int = 3, label: str = "it's", strict: bool = True, extra: Optional[s
 
 @pytest.fixture
 def demo(bench: Any) -> Any:
-    bench.write("steps.py", STEPS)
+    bench.write("crossing.py", STEPS)
     bench.write("pipe.py", PIPE)
     return bench
 
