@@ -1,0 +1,115 @@
+"""The file that tells a job what to do: its part of the document, where its inputs lie and where its outputs go.
+
+It is the specification of `seatrial.execute.job`. It travels as an input of the job, under an address made of its
+content, so that a definition names exactly this file and a changed pipeline never runs half of an older one. Values
+that only the execution knows come in through environment variables (pipeline parameters) and the folders of earlier
+jobs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seatrial.clouds.aws.channels import VALUES_FILE, Channels, read_values
+from seatrial.clouds.aws.parameters import ABSENT, Parameters
+from seatrial.document.jobs import FirstOf, Gathered, Job, JobOutput, JobParameter, PipelineParameter
+from seatrial.execute.job import FORMAT
+
+Json = Any
+NAME = "job.json"
+SPOT_STATE = "/opt/ml/checkpoints/seatrial"
+"""Where a job that may be interrupted keeps what it has finished; SageMaker brings it back when the job goes on."""
+
+
+@dataclass(frozen=True)
+class Mounts:
+    """Where folders are in a job's container."""
+
+    inputs: Mapping[tuple[str, str], str]
+    """(job, output) -> path."""
+    outputs: Mapping[str, str]
+    """Output -> path."""
+    logs: str
+    failure: str
+
+
+def environment_name(parameter: str) -> str:
+    """The variable that holds a pipeline parameter."""
+    return f"SEATRIAL_PARAMETER_{re.sub(r'[^A-Za-z0-9_]', '_', parameter)}"
+
+
+def version_name(output: JobOutput) -> str:
+    """The variable that holds the version which a registration gave."""
+    return f"SEATRIAL_VERSION_{re.sub(r'[^A-Za-z0-9_]', '_', output.job)}"
+
+
+def pipeline_parameters(job: Job) -> tuple[str, ...]:
+    """Pipeline parameters that a job reads."""
+    return tuple(sorted({v.name for v in job.parameters.values() if isinstance(v, PipelineParameter)}))
+
+
+def registered(job: Job, channels: Channels) -> tuple[JobOutput, ...]:
+    """Versions that a job reads."""
+    return tuple(dict.fromkeys(o for o in read_values(job) if channels.made[o.job].registration))
+
+
+def specification(
+    job: Job, channels: Channels, mounts: Mounts, parameters: Parameters, preload: tuple[str, ...]
+) -> Mapping[str, Json]:
+    """What the job's program reads."""
+    made = channels.made[job.name]
+    outputs: dict[str, Json] = {
+        "artifacts": {name: place.on(mounts.outputs[place.channel]) for name, place in sorted(made.artifacts.items())}
+    }
+    if made.parameters:
+        outputs["parameters"] = f"{made.values.on(mounts.outputs[made.values.channel])}/{VALUES_FILE}"
+    found: dict[str, Json] = {
+        "format": FORMAT,
+        "job": job.name,
+        "document": job.document,
+        "parameters": {n: _parameter(v, channels, mounts, parameters) for n, v in sorted(job.parameters.items())},
+        "artifacts": {
+            name: [channels.artifact(o).on(mounts.inputs[(o.job, channels.artifact(o).channel)]) for o in several]
+            for name, several in sorted(job.artifacts.items())
+        },
+        "outputs": outputs,
+        "environment": {"SEATRIAL_TARGET": "aws"},
+        "failure": mounts.failure,
+        "logs": mounts.logs,
+    }
+    if preload:
+        found["preload"] = list(preload)
+    if job.training is not None and job.training.spot:
+        found["state"] = SPOT_STATE
+    return found
+
+
+def written(specification: Mapping[str, Json]) -> bytes:
+    """The file's content."""
+    return json.dumps(specification, sort_keys=True, indent=2, allow_nan=False).encode() + b"\n"
+
+
+def key(content: bytes, name: str = NAME) -> str:
+    """Where a file lies, below the artifact root."""
+    return f"jobs/{hashlib.sha256(content).hexdigest()}/{name}"
+
+
+def _parameter(value: JobParameter, channels: Channels, mounts: Mounts, parameters: Parameters) -> Json:
+    if isinstance(value, PipelineParameter):
+        found = {"environment": environment_name(value.name)}
+        return {**found, "absent": ABSENT} if parameters.may_be_absent(value.name) else found
+    if isinstance(value, JobOutput):
+        made = channels.made[value.job]
+        if made.registration is not None:
+            return {"environment": version_name(value)}
+        folder = made.values.on(mounts.inputs[(value.job, made.values.channel)])
+        return {"file": f"{folder}/{VALUES_FILE}", "name": value.name}
+    if isinstance(value, Gathered | FirstOf):
+        key = "all" if isinstance(value, Gathered) else "first"
+        return {key: [_parameter(output, channels, mounts, parameters) for output in value.outputs]}
+    return {"value": value.value}
