@@ -110,6 +110,15 @@ def references(expression: Expression) -> frozenset[str]:
     return frozenset()
 
 
+def constant_comparisons(expression: Expression) -> int:
+    """How many comparisons have no input on either side; kfp writes none, but text with a quote in it may make one."""
+    if isinstance(expression, Not):
+        return constant_comparisons(expression.inner)
+    if isinstance(expression, Both):
+        return sum(constant_comparisons(part) for part in expression.parts)
+    return int(not references(expression))
+
+
 def evaluate(expression: Expression, inputs: Mapping[str, Json]) -> bool:
     """Decide a condition.
 

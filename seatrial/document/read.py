@@ -357,9 +357,14 @@ class _Reader:
 
     def condition(self, text: str, parameters: Mapping[str, ParameterSource], where: str) -> None:
         try:
-            missing = sorted(expression.references(expression.parse(text)) - set(parameters))
+            parsed = expression.parse(text)
         except DocumentError as exc:
             raise _Problem(f"{where}.triggerPolicy: {exc.what}") from exc
+        if expression.constant_comparisons(parsed):
+            raise _Problem(
+                f"{where}.triggerPolicy: the condition compares constants (kfp does not escape a quote in text): {text}"
+            )
+        missing = sorted(expression.references(parsed) - set(parameters))
         if missing:
             raise _Problem(f"{where}.triggerPolicy: the condition reads {', '.join(missing)}, not an input of the task")
 

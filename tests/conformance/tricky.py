@@ -4,7 +4,8 @@ The same constructs as in the hardest documents of KFP's suite, which is not par
 """
 
 # ruff: noqa: PTH123, RUF013, SIM115, SIM117, T201, UP014
-# mypy: disable-error-code="empty-body, no-untyped-call, no-untyped-def, untyped-decorator, attr-defined, no-any-return"
+# mypy: disable-error-code="assignment, call-arg, no-any-return, valid-type"
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators, allow-incomplete-defs, allow-any-generics
 # kfp's decorators turn functions into other things, and its components import what they use inside
 
 from typing import NamedTuple
@@ -397,3 +398,16 @@ def loop_order():
     with dsl.ParallelFor([1, 2, 3]):
         first = after_one(text="first")
     after_one(text="then").after(first)
+
+
+def equal_to(constant: str):
+    """A pipeline that compares its argument with a text of the source."""
+
+    @dsl.pipeline
+    def quoted(given: str):
+        with dsl.If(given == constant):
+            show(text="equal")
+        with dsl.Else():
+            show(text="different")
+
+    return quoted

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.errors import DocumentError
+from seatrial.errors import DocumentError, ResourceError
 
 STEPS = '''
 from __future__ import annotations
@@ -308,21 +308,271 @@ def p() -> str:
     assert Path(ran.task("shell")["artifacts"]["data"][0]["uri"]).read_text() == "data\n"
 
 
-def test_a_missing_command_is_a_failure_not_a_crash(bench: Any) -> None:
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [('["no-such-program-here"]', "no-such-program-here"), ('["sh", "-c", "exec no-such-program-here"]', "127")],
+)
+def test_a_missing_command_is_told_not_a_crash(bench: Any, command: str, said: str) -> None:
+    """Before the start where the command names it, else as the failure that it is."""
     bench.write(
         "pipe.py",
-        """
+        f"""
 from kfp import dsl
 
 @dsl.container_component
 def absent():
-    return dsl.ContainerSpec(image="i", command=["no-such-program-here"])
+    return dsl.ContainerSpec(image="i", command={command})
 
 @dsl.pipeline(name="p")
 def p() -> None:
     absent()
 """,
     )
-    ran = bench.run()
-    assert "exit code 127" in str(ran.error)
-    assert "no-such-program-here" in str(ran.error)
+    assert said in str(bench.run().error)
+
+
+EMBEDDED = """
+from kfp import dsl
+from typing import NamedTuple
+
+@dsl.component
+def f(n: int, data: dsl.Output[dsl.Dataset]) -> int:
+    {body}
+    return n + {more}
+
+@dsl.pipeline(name="p")
+def p(n: int = 1) -> int:
+    return f(n=n).outputs["Output"]
+"""
+
+
+def embedded(bench: Any, body: str = "open(data.path, 'w').write('x')", more: int = 1) -> None:
+    bench.write("pipe.py", EMBEDDED.format(body=body, more=more))
+
+
+def test_an_embedded_function_runs_here_and_its_source_is_part_of_the_key(bench: Any) -> None:
+    embedded(bench)
+    assert bench.run({"n": 5}).record["outputs"] == {"Output": 6}
+    bench.run({"n": 5})
+    assert bench.states() == {"f": "cached"}
+    embedded(bench, more=2)
+    assert bench.run({"n": 5}).record["outputs"] == {"Output": 7}
+    bench.write(
+        "pipe.py", (bench.root / "pipe.py").read_text().replace("@dsl.component", "@dsl.component(base_image='b')")
+    )
+    bench.run({"n": 5})
+    assert bench.states() == {"f": "SUCCEEDED"}
+
+
+def test_an_embedded_function_sees_the_project_and_is_run_again_when_that_changes(bench: Any) -> None:
+    bench.write("lib.py", "FACTOR = 1\n")
+    embedded(bench, body="import lib; n = n * lib.FACTOR")
+    assert bench.run({"n": 5}).record["outputs"] == {"Output": 6}
+    bench.write("lib.py", "FACTOR = 10\n")
+    assert bench.run({"n": 5}).record["outputs"] == {"Output": 51}
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise ValueError('no good')", "ValueError: no good"),
+        ("import sys; sys.exit(3)", "exit code 3"),
+        ("import os; os._exit(4)", "exit code 4"),
+        ("import sys; sys.exit(0)", "did not write parameter 'Output'"),
+        ("n = 'text'", "can only concatenate"),
+    ],
+)
+def test_a_failing_embedded_function_says_how(bench: Any, body: str, said: str) -> None:
+    embedded(bench, body=body)
+    assert said in str(bench.run().error)
+
+
+def test_an_embedded_function_leaves_nothing_behind(bench: Any, tmp_path: Path) -> None:
+    """Files in its working folder and its temporary folder are its own."""
+    embedded(bench, body="import tempfile; open('left', 'w').close(); open(tempfile.mkdtemp() + '/left', 'w').close()")
+    before = {p.name for p in tmp_path.iterdir()} | {".seatrial", "pipe.py", "__pycache__"}
+    assert bench.run().error is None
+    assert {p.name for p in tmp_path.iterdir()} <= before
+    assert not list(bench.state.rglob("left"))
+
+
+def test_missing_packages_are_told_before_the_start(bench: Any) -> None:
+    embedded(bench)
+    text = (bench.root / "pipe.py").read_text()
+    bench.write("pipe.py", text.replace("@dsl.component", "@dsl.component(packages_to_install=['nothing-here>=2'])"))
+    error = bench.run().error
+    assert "nothing-here>=2" in error.what
+    assert error.todo == "Install: pip install 'nothing-here>=2'"
+    assert bench.heard.events == []
+
+
+COMMAND = """
+from kfp import dsl
+
+@dsl.container_component
+def say(text: str, out: dsl.OutputPath(str)):
+    return dsl.ContainerSpec(
+        image="{image}",
+        command=["sh", "-c", 'mkdir -p "$(dirname "$1")"; cat note.txt > "$1"; [[ a == a ]]'],
+        args=[text, out],
+    )
+
+@dsl.pipeline(name="p")
+def p(text: str = "x") -> str:
+    return say(text=text).outputs["out"]
+"""
+
+
+def test_a_command_is_run_again_when_any_file_of_the_project_changes(bench: Any) -> None:
+    """Nobody sees what a foreign command reads."""
+    bench.write("pipe.py", COMMAND.format(image="one"))
+    bench.write("note.txt", "first")
+    assert bench.run().record["outputs"] == {"Output": "first"}
+    bench.run()
+    assert bench.states() == {"say": "cached"}
+    bench.write("note.txt", "second")
+    assert bench.run().record["outputs"] == {"Output": "second"}
+    bench.write("pipe.py", COMMAND.format(image="two"))
+    bench.run()
+    assert bench.states() == {"say": "SUCCEEDED"}
+
+
+def test_the_record_says_what_is_different_here(bench: Any) -> None:
+    bench.write("pipe.py", COMMAND.format(image="one"))
+    bench.write("note.txt", "first")
+    notes = bench.run().task("say")["notes"]
+    assert notes == ["ran as a command, outside its image one", "its shell script uses [[, so bash runs it"]
+
+
+SAME = """
+from kfp import dsl
+from steps import each, join, make
+
+@dsl.pipeline(name="p")
+def p() -> None:
+    a = make.task(n=1).set_caching_options(False)
+    with dsl.ParallelFor(["x"] * 9) as name:
+        b = each.task(name=name, data=a.outputs["data"]).set_caching_options({cache})
+    join.task(outs=dsl.Collected(b.outputs["out"]))
+"""
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_equal_tasks_of_one_run_keep_their_own_results(steps: Any, cache: bool) -> None:
+    """Nine rounds with equal inputs at the same time: none removes what another's reader still needs."""
+    steps.write("pipe.py", SAME.format(cache=cache))
+    assert steps.run().task("join")["summary"] == ",".join(["x1"] * 9)
+    assert steps.run().task("join")["summary"] == ",".join(["x1"] * 9)
+
+
+def test_an_input_artifact_is_given_by_its_path(bench: Any) -> None:
+    bench.write(
+        "pipe.py",
+        """
+from kfp import dsl
+
+@dsl.component
+def read(data: dsl.Input[dsl.Dataset]) -> str:
+    return open(data.path).read()
+
+@dsl.pipeline(name="p")
+def p(data: dsl.Input[dsl.Dataset]) -> str:
+    return read(data=data).output
+""",
+    )
+    place = bench.write("data.txt", "content")
+    assert bench.run({"data": str(place)}).record["outputs"] == {"Output": "content"}
+    place.write_text("changed")
+    assert bench.run({"data": str(place)}).record["outputs"] == {"Output": "changed"}
+    for wrong, said in (({"data": "/nowhere"}, "is not there"), ({"data": 3}, "the path"), ({}, "'data' is missing")):
+        assert said in bench.run(wrong).error.what
+
+
+IMPORT = """
+from kfp import dsl
+
+@dsl.component
+def read(data: dsl.Input[dsl.Dataset]) -> str:
+    return open(data.path).read()
+
+@dsl.pipeline(name="p")
+def p(uri: str = "s3://bucket/file.txt") -> str:
+    data = dsl.importer(artifact_uri=uri, artifact_class=dsl.Dataset, reimport={again}, metadata={{"k": "v"}})
+    return read(data=data.output).output
+"""
+
+
+def test_an_importer_reads_a_bucket_through_what_the_machine_was_given(bench: Any) -> None:
+    asked = []
+
+    def fetch(uri: str, target: Path) -> None:
+        asked.append(uri)
+        target.write_text(f"content {len(asked)}")
+
+    bench.write("pipe.py", IMPORT.format(again=False))
+    assert "no access to s3://" in bench.run().error.what
+    assert bench.run(fetch=fetch).record["outputs"] == {"Output": "content 1"}
+    assert bench.run(fetch=fetch).record["outputs"] == {"Output": "content 1"}
+    assert asked == ["s3://bucket/file.txt"]
+    bench.write("pipe.py", IMPORT.format(again=True))
+    assert bench.run(fetch=fetch).record["outputs"] == {"Output": "content 2"}
+
+
+def test_an_importer_that_cannot_read_says_why(bench: Any) -> None:
+    def refuse(uri: str, target: Path) -> None:
+        raise ResourceError("no such bucket", why="It was asked.", todo="Name another.")
+
+    bench.write("pipe.py", IMPORT.format(again=False))
+    error = bench.run(fetch=refuse).error
+    assert "no such bucket" in error.what
+    assert error.todo == "Name another."
+    assert "is not there" in bench.run(fetch=lambda uri, target: None).error.what
+
+
+def test_a_container_engine_gets_the_command_and_the_tasks_folders(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for podman that notes its arguments and runs the command: what leaves us is what podman would get."""
+    engine = bench.write(
+        "bin/podman",
+        """#!/bin/sh
+echo "$@" >> "$(dirname "$0")/calls"
+[ "$1" = run ] || exit 0
+while [ "$1" != one ]; do [ "$1" = --entrypoint ] && program=$2; shift; done
+shift
+exec "$program" "$@"
+""",
+    )
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{engine.parent}:{os.environ['PATH']}")
+    bench.write("pipe.py", COMMAND.format(image="one").replace("[[ a == a ]]", "no-such-program; true"))
+    bench.write("note.txt", "inside")
+    ran = bench.run(engine="podman")
+    assert ran.record["outputs"] == {"Output": "inside"}
+    assert ran.task("say")["notes"] == ["ran in a container of podman"]
+    info, run, remove = (bench.root / "bin" / "calls").read_text().splitlines()
+    assert info == "info"
+    name = f"seatrial-{ran.id}-00001"
+    work = bench.state / "work" / ran.id / "00001"
+    assert f"run --rm --name {name} --cpus 1 --entrypoint sh" in run
+    assert f"--volume {work}:{work}" in run
+    assert remove == f"rm --force {name}"
+
+
+def test_an_engine_that_does_not_answer_is_told(bench: Any) -> None:
+    bench.write("pipe.py", COMMAND.format(image="one"))
+    assert "known are podman and docker" in bench.run(engine="lxc").error.what
+
+
+def test_a_retried_task_is_recorded_with_each_attempt(steps: Any) -> None:
+    steps.write("pipe.py", one("breaks", how="exit").rstrip() + ".set_retry(2, backoff_duration='0s')\n")
+    document = steps.compile()
+    assert "maxRetryCount" in document
+    ran = steps.run()
+    assert [t["attempts"] for t in ran.record["tasks"]] == [1, 2, 3]
+    assert len(list((ran.folder / "logs").iterdir())) == 3
+
+
+def test_pipeline_outputs_hold_artifacts(steps: Any) -> None:
+    steps.write("pipe.py", PIPE.replace("-> int", "-> dsl.Dataset").replace('a.outputs["n"]', 'a.outputs["data"]'))
+    artifact = steps.run({"n": 5}).record["artifacts"]["Output"][0]
+    assert Path(artifact["uri"]).read_text() == "5"
+    assert artifact["metadata"] == {"rows": 5}
