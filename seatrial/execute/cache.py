@@ -16,6 +16,7 @@ import hashlib
 import importlib
 import json
 import shutil
+import sys
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -76,12 +77,17 @@ def key_of(description: Json) -> str:
 
 
 class Cache:
-    """Entries below one folder. Several runs may use it at the same time."""
+    """Entries below one folder. Several runs may use it at the same time.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where they lie.
+        root: the project's folder, where the modules of probes are looked for first.
+    """
+
+    def __init__(self, folder: Path, root: Path) -> None:
         self._folder = folder
+        self._root = str(root)
         self._digests: dict[str, tuple[int, int, str | None]] = {}
-        self._probed: dict[str, Json] = {}
 
     def find(self, key: str) -> Result | None:
         """A result that still holds, or ``None``. A damaged entry is removed."""
@@ -146,6 +152,8 @@ class Cache:
 
     def _probe(self, probe: Mapping[str, Json]) -> Json:
         module, _, name = probe["probe"].partition(":")
+        if self._root not in sys.path:
+            sys.path.insert(0, self._root)
         try:
             found = getattr(importlib.import_module(module), name)(**probe["arguments"])
         except Exception:  # noqa: BLE001 - whatever a probe meets, the cached result is not proven to hold: run the task

@@ -131,7 +131,7 @@ async def _run(
         needs.check(document, parameters, able)
         preload, environment = _warm_up(document, machine)
         async with Launcher(journal.folder / "forkserver.log", preload, environment) as launcher:
-            runner = TaskRunner(launcher, Cache(machine.state / "cache"), journal, observer, settings)
+            runner = TaskRunner(launcher, Cache(machine.state / "cache", machine.root), journal, observer, settings)
             interpreter = Interpreter(document, runner, runner, settings.facts)
             given = await interpreter.run(parameters, {**artifacts, **handed}, problems)
     except SeatrialError as exc:
