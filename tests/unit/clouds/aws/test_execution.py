@@ -97,7 +97,7 @@ def written(service: Service, job: str) -> str:
 
 def test_values_artifacts_and_choices_cross_jobs(demo: Any, tmp_path: Path) -> None:
     """Integers stay integers, lists stay lists, an artifact keeps its metadata, a training job's values are read."""
-    service = executed(demo, tmp_path, fuse=True, n=4)
+    service = executed(demo, tmp_path, fuse=False, n=4)
     assert service.ran == ["make", "fit", "small"]
     assert written(service, "small") == "small 4 a+b4"
 
@@ -109,8 +109,3 @@ def test_else_branch_and_optional_parameter(demo: Any, tmp_path: Path) -> None:
     assert written(service, "large") == "large 5.5 a 'b' \"c\" ü"
     again = executed(demo, tmp_path / "again", fuse=True, n=11, label="x", extra="y")
     assert written(again, "large") == "large 5.5 xy"
-
-
-def test_inner_choice_is_not_taken(demo: Any, tmp_path: Path) -> None:
-    service = executed(demo, tmp_path, fuse=True, n=4, strict=False)
-    assert service.ran == ["make", "fit"]
