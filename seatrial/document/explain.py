@@ -29,7 +29,7 @@ def explain(plan: Plan, unfused: Plan, *, minutes: float = START_MINUTES) -> str
         f"{_count(now.tasks, 'task')} → {_count(now.jobs, 'job')}; critical path {_count(now.job_chain, 'job')}"
         f" (was {was}){told}",
     ]
-    rows = [row for row in _rows(plan.nodes, 0)]
+    rows = _rows(plan.nodes, 0)
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     for row in rows:
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -167,7 +167,7 @@ class _Fused:
         named = {key: f"operand-{number}" for number, key in enumerate(sorted(choice.operands))}
         definitions: dict[str, Json] = {}
         for key, operand in choice.operands.items():
-            source = operand.source if isinstance(operand.source, PipelineParameter) else (operand.source,)
+            source: Source = operand.source if isinstance(operand.source, PipelineParameter) else (operand.source,)
             entry = self._source(dag, "parameters", source)
             if operand.path is not None:
                 parts = "".join(f"[{json.dumps(part)}]" for part in operand.path)
@@ -320,8 +320,8 @@ class _Fused:
         definitions: dict[str, dict[str, Json]] = {"parameters": {}, "artifacts": {}}
         for key, definition in inputs.get("parameters", {}).items():
             for spelled, source in _split(key, job.parameters[key]):
-                whole = spelled == key or isinstance(source, PipelineParameter)
-                definitions["parameters"][spelled] = definition if whole else self._optional("parameters", source[0])
+                part = definition if isinstance(source, PipelineParameter) or spelled == key else None
+                definitions["parameters"][spelled] = part or self._optional("parameters", _outputs_of(source)[0])
         for key, definition in inputs.get("artifacts", {}).items():
             several = job.artifacts[key]
             if definition.get("isArtifactList") and not (len(several) == 1 and self._many(several[0])):
@@ -393,6 +393,10 @@ def _split(key: str, value: JobParameter) -> list[tuple[str, Source]]:
     if isinstance(value, Gathered):
         return [(f"{key}--{number}", (output,)) for number, output in enumerate(value.outputs)]
     return [(key, _outputs(value))]
+
+
+def _outputs_of(source: Source) -> tuple[JobOutput, ...]:
+    return () if isinstance(source, PipelineParameter) else source
 
 
 def _outputs(value: JobParameter) -> tuple[JobOutput, ...]:

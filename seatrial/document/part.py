@@ -119,7 +119,7 @@ class Part:
             local.add(self._tasks[symbol.member])
             output = {"producerTask": self._tasks[symbol.member], "outputParameterKey": symbol.key}
             return {"taskOutputParameter": output}
-        several = _flat(symbol)
+        several = _flat(symbol, nested=False)
         found = tuple(self.elsewhere(output) for output in several)
         value: JobParameter = found[0]
         kind = "LIST" if isinstance(symbol, Several) and not symbol.first else self._kind(several[0])
@@ -134,7 +134,7 @@ class Part:
             local.add(self._tasks[symbol.member])
             output = {"producerTask": self._tasks[symbol.member], "outputArtifactKey": symbol.key}
             return {"taskOutputArtifact": output}
-        several = _flat(symbol)
+        several = _flat(symbol, nested=True)
         found = tuple(self.elsewhere(output) for output in several)
         definition = dict(self._slot(several[0]))
         if isinstance(symbol, Several) and not symbol.first:
@@ -238,16 +238,21 @@ def _border_name(found: tuple[JobOutput, ...]) -> str:
     return f"{found[0].job}-{found[0].name}"
 
 
-def _flat(symbol: Symbol) -> tuple[MemberOutput, ...]:
-    """The outputs that make up a value at the border of a job."""
+def _flat(symbol: Symbol, *, nested: bool) -> tuple[MemberOutput, ...]:
+    """The outputs that make up a value at the border of a job.
+
+    Args:
+        symbol: what an input is given.
+        nested: a list of lists is one list, as KFP has it for artifacts; parameters keep their form.
+    """
     if isinstance(symbol, MemberOutput):
         return (symbol,)
     if isinstance(symbol, Several):
         found: list[MemberOutput] = []
         for part in symbol.parts:
             inner = part.base if isinstance(part, Cast) else part
-            if isinstance(inner, Several) and inner.first == symbol.first:
-                found += _flat(inner)
+            if isinstance(inner, Several) and inner.first == symbol.first and (nested or symbol.first):
+                found += _flat(inner, nested=nested)
             elif isinstance(inner, MemberOutput):
                 found.append(inner)
             else:

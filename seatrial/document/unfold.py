@@ -128,7 +128,7 @@ class Unfolder:
         """Settle the task as it is, if that is possible and better than opening it."""
         must = self._unknown_items(task, member)
         plain = not isinstance(component.implementation, Graph) and task.loop is None and task.condition is None
-        fragile = isinstance(component.implementation, Graph) and self._fragile(component)
+        fragile = self._fragile(component, looped=task.loop is not None)
         obstacle = None if plain else self._cannot_stay(member)
         if must and obstacle is not None:
             raise cannot(
@@ -232,10 +232,10 @@ class Unfolder:
 
     def _unrolled(self, walk: _Walk, task: Task, member: Member, component: Component) -> Given:
         assert task.loop is not None
-        if self._fragile(component) and isinstance(component.implementation, Graph):
+        if self._fragile(component, looped=True):
             raise cannot(
                 f"the loop '{member.name}'",
-                f"it collects outputs of branches, while {self._cannot_stay(member)}",
+                f"it collects outputs of branches or of another loop, while {self._cannot_stay(member)}",
                 "Run all of its tasks on one image that holds Seatrial (--image), or collect outside of the condition.",
             )
         results: list[Given] = []
@@ -436,17 +436,19 @@ class Unfolder:
         except ValueError as exc:
             raise _value_error(member.name, task.loop.source or "", exc) from exc
 
-    def _fragile(self, component: Component) -> bool:
-        """Whether an output of the graph may not exist, or comes from one of several branches."""
+    def _fragile(self, component: Component, *, looped: bool) -> bool:
+        """Whether an output of the graph may not exist, comes from one of several branches, or is a list of lists."""
         graph = component.implementation
         if not isinstance(graph, Graph):
             return False
-        producers = {s.task for several in (*graph.parameters.values(), *graph.artifacts.values()) for s in several}
-        return any(
-            graph.tasks[name].condition is not None
-            or self._fragile(self._document.components[graph.tasks[name].component])
-            for name in producers
-        )
+        lists = {s.task for several in graph.parameters.values() for s in several}
+        producers = lists.union(*({s.task for s in several} for several in graph.artifacts.values()))
+        for task in (graph.tasks[name] for name in producers):
+            nested = looped and task.loop is not None and task.name in lists
+            inner = self._document.components[task.component]
+            if task.condition is not None or nested or self._fragile(inner, looped=looped):
+                return True
+        return False
 
 
 @dataclass

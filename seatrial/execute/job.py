@@ -50,7 +50,8 @@ FORMAT = 1
 MESSAGE_LIMIT = 1024
 """Characters of a failure message that SageMaker keeps."""
 _KEYS = frozenset(
-    ["format", "job", "document", "parameters", "artifacts", "outputs", "failure", "state", "logs", "root", "preload", "cache", "environment", "facts"]
+    {"format", "job", "document", "parameters", "artifacts", "outputs", "failure", "state", "logs"}
+    | {"root", "preload", "cache", "environment", "facts"}
 )
 _STOPPED = 128 + signal.SIGTERM
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def run(part: str, executor_input: str) -> int:
     spec = job.Specification(
         job=document.name,
         document=document,
-        parameters=_parameters(document, inputs.get("parameterValues", {})),
+        parameters=parameters(document, inputs.get("parameterValues", {})),
         artifacts=_artifacts(document, inputs.get("artifacts", {})),
         values_file=None,
         places={n: state / "packed" / n for n in document.root.output_artifacts},
@@ -62,29 +62,33 @@ def run(part: str, executor_input: str) -> int:
     return 0
 
 
-def _parameters(document: Document, given: Mapping[str, Json]) -> dict[str, Json]:
-    """By root input of the part; one that is collected from several jobs comes as ``name--0``, ``name--1``, ..."""
-    found = {}
+def parameters(document: Document, given: Mapping[str, Json]) -> dict[str, Json]:
+    """Parameters by root input of the part; one that is collected comes as ``name--0``, ``name--1``, and so on."""
+    found: dict[str, Json] = {}
     for name in document.root.input_parameters:
-        parts = _numbered(name, given)
-        if name in given or parts:
-            found[name] = given[name] if name in given else [given[part] for part in parts]
+        if name in given:
+            found[name] = given[name]
+        elif keys(name, given):
+            found[name] = [given[key] for key in keys(name, given)]
     return found
+
+
+def keys(name: str, given: Iterable[str]) -> list[str]:
+    """The inputs of the container that make up a root input of the part."""
+    known = set(given)
+    if name in known:
+        return [name]
+    numbered = [key for key in known if key.rpartition("--")[0] == name and key.rpartition("--")[2].isdigit()]
+    return sorted(numbered, key=lambda key: int(key.rpartition("--")[2]))
 
 
 def _artifacts(document: Document, given: Mapping[str, Json]) -> dict[str, list[Stored]]:
     found = {}
     for name in document.root.input_artifacts:
-        parts = [name] if name in given else _numbered(name, given)
-        several = [artifact for part in parts for artifact in _given(given[part]["artifacts"])]
+        several = [artifact for key in keys(name, given) for artifact in _given(given[key]["artifacts"])]
         if several:
             found[name] = several
     return found
-
-
-def _numbered(name: str, given: Mapping[str, Json]) -> list[str]:
-    found = [key for key in given if key.rpartition("--")[0] == name and key.rpartition("--")[2].isdigit()]
-    return sorted(found, key=lambda key: int(key.rpartition("--")[2]))
 
 
 def _given(artifacts: list[Mapping[str, Json]]) -> list[Stored]:
