@@ -1,4 +1,4 @@
-"""Time to compile ten tasks, without imports: our document to SageMaker, ``kfp`` to its document, the ``sagemaker`` SDK.
+"""Time to compile ten tasks, without imports: a document to SageMaker; beside it ``kfp`` and the ``sagemaker`` SDK.
 
 The same chain of ten tasks for all, in turn, in one run; figures are medians. The SDK (730 MB) is no part of our
 environment: name an interpreter that has ``sagemaker==3.27.0`` and ``moto`` in ``$SAGEMAKER_PYTHON``.

@@ -225,9 +225,11 @@ class Scope:
 
     def _iteration(self, target: Placed, path: Path) -> str:
         """``IterationOutputs[0].<step of the body>.<property>``."""
-        body = {str(step.get("Name")) for step in _list(target.arguments.get("ForEachBody")) if isinstance(step, Mapping)}
+        inner = _list(target.arguments.get("ForEachBody"))
+        body = {str(step.get("Name")) for step in inner if isinstance(step, Mapping)}
         if len(path) < 3 or not isinstance(path[1], int) or path[2] not in body:
-            raise ValueError(f"step '{target.name}' has no '{_shown(path)}': its body's steps are {', '.join(sorted(body))}")
+            known = ", ".join(sorted(body))
+            raise ValueError(f"step '{target.name}' has no '{_shown(path)}'; the steps of its body: {known}")
         return self._property(None, str(path[2]), path[3:]) if len(path) > 3 else UNKNOWN
 
     def _declared_output(self, target: Placed, path: Path) -> str:

@@ -73,7 +73,13 @@ class StepType:
 
 def _job(operation: str, describe: str, name: str, *properties: str, property_files: bool = False) -> StepType:
     return StepType(
-        operation, frozenset({name}), describe, properties, cached=True, retried=True, property_files=property_files
+        operation,
+        frozenset({name}),
+        describe,
+        properties=properties,
+        cached=True,
+        retried=True,
+        property_files=property_files,
     )
 
 

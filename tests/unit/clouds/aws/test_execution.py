@@ -90,7 +90,7 @@ def executed(bench: Any, tmp_path: Path, *, fuse: bool, **parameters: Json) -> S
 
 def written(service: Service, job: str) -> str:
     """The artifact that the last job wrote, as it stands in the task's own output."""
-    record = json.loads((service.local(f"s3://bucket/demo/runs/e1/{job}/logs") / "run.json").read_text())
+    record = json.loads((service.local(f"s3://bucket/demo/runs/e1/{job}/logs/files") / "run.json").read_text())
     uri = record["tasks"][-1]["artifacts"]["out"][0]["uri"]
     return Path(uri).read_text()
 
