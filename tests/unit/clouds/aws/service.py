@@ -91,7 +91,7 @@ class Service:
         if path == "OutputDataConfig.S3OutputPath":
             return self.value(self.steps[name]["Arguments"]["OutputDataConfig"]["S3OutputPath"])
         if path == "ModelArtifacts.S3ModelArtifacts":
-            return f"{self.value(self.steps[name]['Arguments']['OutputDataConfig']['S3OutputPath'])}/job-{name}/output/model"
+            return f"{self.value({'Get': f'Steps.{name}.OutputDataConfig.S3OutputPath'})}/job-{name}/output/model"
         return self.value(self.output(name, path.split("'")[1])["S3Output"]["S3Uri"])
 
     def output(self, step: str, name: str) -> Json:
