@@ -92,7 +92,7 @@ class _Written:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(content)
             self.told["files"] = {"folder": str(folder), "names": sorted(self.files)}
-            self.checks += f"\n {len(self.files)} job files in {folder}/, to lie below the artifact root"
+            self.checks += f"\n {_count(len(self.files), 'job file')} in {folder}/, to lie below the artifact root"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.text, encoding="utf-8")
 
@@ -117,8 +117,8 @@ def _checked(path: Path, definition: Json) -> _Written:
     found = check(definition).require(str(path))
     told = {"definition": str(path), "steps": found.steps, "requests": found.requests, "references": found.references}
     checks = (
-        f"{found.steps} steps are valid against botocore {shapes.version()}:"
-        f" {found.requests} requests and {found.references} references checked"
+        f"valid against botocore {shapes.version()}: {_count(found.steps, 'step')},"
+        f" {_count(found.requests, 'request')} and {_count(found.references, 'reference')} checked"
     )
     return _Written({**told, "botocore": shapes.version()}, checks, verb="checked", where=str(path))
 
@@ -173,3 +173,7 @@ def _report(written: _Written, story: str | None, *, as_json: bool) -> None:
     if story is not None:
         out.print("\n".join(f" {line}" for line in escape(story).splitlines()), soft_wrap=True)
     out.print(escape(f" {written.verb} {written.where}: {written.checks}"), soft_wrap=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,6 +1,7 @@
 """Writes definitions of pipelines that the ``sagemaker`` 3.x SDK builds; runs where that SDK and moto are installed.
 
 Usage: python tests/conformance/sagemaker_sdk_pipelines.py FOLDER
+       python tests/conformance/sagemaker_sdk_pipelines.py --time NAME     (used by benchmarks/compile.py)
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -282,23 +283,36 @@ PIPELINES: dict[str, Callable[[Kit], Any]] = {
 }
 
 
-def definitions() -> Iterator[tuple[str, str, float]]:
-    """(name, definition, seconds to build it) of each pipeline."""
+def session() -> Any:
+    """A pipeline session that talks to moto; use it inside ``mock_aws``."""
+    return PipelineSession(boto_session=boto3.Session(region_name="us-east-1"), default_bucket=BUCKET)
+
+
+def write(folder: Path) -> None:
+    """Write one file per pipeline."""
     with mock_aws():
-        session = PipelineSession(boto_session=boto3.Session(region_name="us-east-1"), default_bucket=BUCKET)
-        kit = Kit(session)
+        kit = Kit(session())
         for name, build in PIPELINES.items():
+            (folder / f"{name}.json").write_text(json.dumps(json.loads(build(kit).definition()), indent=1))
+
+
+def answer(name: str) -> None:
+    """For each line on standard input, build a pipeline and its definition, and print the seconds that took."""
+    with mock_aws():
+        kit = Kit(session())
+        for _ in sys.stdin:
             start = time.perf_counter()
-            text = build(kit).definition()
-            yield name, text, time.perf_counter() - start
+            PIPELINES[name](kit).definition()
+            print(time.perf_counter() - start, flush=True)
 
 
 def main() -> None:
-    """Write one file per pipeline."""
+    """Write the definitions, or time one."""
     logging.disable(logging.CRITICAL)
-    folder = Path(sys.argv[1])
-    for name, text, _ in definitions():
-        (folder / f"{name}.json").write_text(json.dumps(json.loads(text), indent=1))
+    if sys.argv[1] == "--time":
+        answer(sys.argv[2])
+    else:
+        write(Path(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 Usage: python tests/conformance/sagemaker_suite.py FOLDER [--verbose]
 
 FOLDER is ``test_data/sdk_compiled_pipelines/valid`` of a checkout of kubeflow/pipelines. Each pipeline is compiled
-three times: fused, with a job for each task, and fused on one image that holds Seatrial. *valid*: every request and
+four times: fused and with a job for each task, on its own images and on one image that holds
+Seatrial. *valid*: every request and
 reference holds against botocore. *wrong*: a definition was written that is not valid, or that differs when it is
 compiled again. Exit code 1 when anything is wrong or crashed.
 """
@@ -27,6 +28,7 @@ WAYS: dict[str, tuple[bool, str | None]] = {
     "fused": (True, None),
     "unfused": (False, None),
     "fused, one image": (True, "seatrial"),
+    "unfused, one image": (False, "seatrial"),
 }
 SETTINGS = SageMakerSettings(max_steps=200)
 
@@ -68,7 +70,7 @@ def main() -> int:
             verdict, why = judge(document, fuse, image)
             counts[way][verdict] += 1
             if verdict in ("wrong", "crash") or (given.verbose and verdict == "refused"):
-                print(f"{name:<70} {way:<16} {verdict:<8} {why[:300]}")
+                print(f"{name:<70} {way:<18} {verdict:<8} {why[:300]}")
     print(f"\n{len(files)} pipelines      {'valid':>8}{'refused':>9}{'wrong':>7}{'crash':>7}")
     for way, found in counts.items():
         print(f"  {way:<18} {found['valid']:>8}{found['refused']:>9}{found['wrong']:>7}{found['crash']:>7}")

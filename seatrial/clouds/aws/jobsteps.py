@@ -46,6 +46,14 @@ class Context:
             return {"Get": f"Steps.{job}.ModelArtifacts.S3ModelArtifacts"}
         return {"Get": f"Steps.{job}.ProcessingOutputConfig.Outputs['{channel}'].S3Output.S3Uri"}
 
+    def inside(self, job: str, channel: str, *parts: str) -> Json:
+        """The address of something in an output, with exactly one slash between its parts."""
+        start: list[Json] = [self.uri(job, channel)]
+        if channel == MODEL:  # whether the service ends this address with a slash is not documented
+            start = [{"Get": f"Steps.{job}.OutputDataConfig.S3OutputPath"}, {"Get": f"Steps.{job}.TrainingJobName"}]
+            start += ["output", "model"]
+        return {"Std:Join": {"On": "/", "Values": [*start, *parts]}}
+
     def scalar(self, output: JobOutput, path: tuple[str | int, ...] = ()) -> Json:
         """A scalar of a job, for a condition."""
         job = self.jobs[output.job]
@@ -53,8 +61,7 @@ class Context:
             return {"Get": f"Steps.{output.job}.ModelPackageVersion"}
         found = json_path((output.name, *path))
         if job.kind == "training":
-            address = {"Std:Join": {"On": "/", "Values": [self.uri(output.job, MODEL), VALUES, VALUES_FILE]}}
-            return {"Std:JsonGet": {"S3Uri": address, "Path": found}}
+            return {"Std:JsonGet": {"S3Uri": self.inside(output.job, MODEL, VALUES, VALUES_FILE), "Path": found}}
         return {"Std:JsonGet": {"PropertyFile": {"Get": f"Steps.{output.job}.PropertyFiles.{VALUES}"}, "Path": found}}
 
 
@@ -187,7 +194,8 @@ def _processing_input(name: str, uri: Json, path: str) -> Json:
 
 
 def _output(job: Job, context: Context, name: str, path: str, mode: str) -> Json:
-    uri = context.below_root("runs", {"Get": "Execution.PipelineExecutionId"}, job.name, name)
+    # the last part keeps output "a" from also matching "a-2": an input takes every key that begins like its address
+    uri = context.below_root("runs", {"Get": "Execution.PipelineExecutionId"}, job.name, name, "files")
     return {"OutputName": name, "S3Output": {"LocalPath": path, "S3UploadMode": mode, "S3Uri": uri}}
 
 
@@ -293,8 +301,8 @@ def _display(job: Job) -> str:
 def _registration(job: Job, registration: Registration, context: Context) -> dict[str, Json]:
     output, group = registration.package, registration.group
     place = context.channels.artifact(output)
-    below = [*([place.below] if place.below else []), "0", ""]  # a parcel's first artifact lies in "0"
-    address = {"Std:Join": {"On": "/", "Values": [context.uri(output.job, place.channel), *below]}}
+    below = (place.below, "0", "") if place.below else ("0", "")  # a parcel's first artifact lies in "0"
+    address = context.inside(output.job, place.channel, *below)
     source = {"S3DataType": "S3Prefix", "CompressionType": "None", "S3Uri": address}
     container = {"Image": context.parameters.image(job.image), "ModelDataSource": {"S3DataSource": source}}
     arguments: dict[str, Json] = {

@@ -85,7 +85,8 @@ class Parameters:
                     f"parameter '{name}': its default has {len(text)} characters, and a job can be handed"
                     f" {limits.MAX_CONTAINER_TEXT}"
                 )
-        problems += [f"artifact '{name}' is given from outside" for name in sorted(document.root.input_artifacts)]
+        artifacts = document.root.input_artifacts.items()
+        problems += [f"artifact '{name}' is given from outside" for name, a in sorted(artifacts) if not a.optional]
         if len(self._specs) + len(self._deployment) > limits.MAX_PARAMETERS:
             problems.append(f"{len(self._specs)} parameters, and SageMaker takes {limits.MAX_PARAMETERS}")
         if problems:

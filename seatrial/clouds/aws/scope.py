@@ -211,16 +211,26 @@ class Scope:
             raise ValueError("a property file is read with Std:JsonGet")
         if kind.outputs:
             return self._declared_output(target, path)
+        if first == "IterationOutputs" and target.type == "ForEach":
+            return self._iteration(target, path)
         if first in kind.properties:
             return UNKNOWN
-        if not kind.describe:
-            raise ValueError(f"step '{name}' ({target.type}) has no property '{first}'")
-        shape = shapes.member(shapes.answer_shape(kind.describe), path)
-        if shape is None:
+        shape = kind.answer()
+        found = shapes.member(shape, path) if shape is not None else None
+        if found is None:
             raise ValueError(f"step '{name}' ({target.type}) has no property '{_shown(path)}'")
         if path[:2] == ("ProcessingOutputConfig", "Outputs") and len(path) > 2 and isinstance(path[2], str):
             self._processing_output(target, path[2])
-        return _SHAPE_KINDS.get(shape.type_name, UNKNOWN)
+        return _SHAPE_KINDS.get(found.type_name, UNKNOWN)
+
+    def _iteration(self, target: Placed, path: Path) -> str:
+        """``IterationOutputs[0].<step of the body>.<property>``."""
+        inner = _list(target.arguments.get("ForEachBody"))
+        body = {str(step.get("Name")) for step in inner if isinstance(step, Mapping)}
+        if len(path) < 3 or not isinstance(path[1], int) or path[2] not in body:
+            known = ", ".join(sorted(body))
+            raise ValueError(f"step '{target.name}' has no '{_shown(path)}'; the steps of its body: {known}")
+        return self._property(None, str(path[2]), path[3:]) if len(path) > 3 else UNKNOWN
 
     def _declared_output(self, target: Placed, path: Path) -> str:
         declared = {

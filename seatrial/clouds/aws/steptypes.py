@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from seatrial.clouds.aws import shapes
+
 _EVERY = frozenset({"Name", "Type", "Arguments", "DisplayName", "Description", "DependsOn"})
 _BASELINE = (
     "CalculatedBaselineConstraints",
@@ -39,8 +41,10 @@ class StepType:
     """Required members of that request that the service fills in."""
     describe: str = ""
     """The operation whose answer holds the step's properties."""
+    shape: tuple[str, str] = ("", "")
+    """Another service's shape that holds them: (service, shape)."""
     properties: tuple[str, ...] = ()
-    """Properties that no Describe operation knows."""
+    """Properties that no shape knows."""
     members: frozenset[str] = frozenset()
     """Members of the step besides the common ones."""
     required: frozenset[str] = frozenset()
@@ -49,6 +53,13 @@ class StepType:
     property_files: bool = False
     outputs: bool = False
     """Declares ``OutputParameters``."""
+
+    def answer(self) -> shapes.Shape | None:
+        """The shape of the step's properties, if one is known."""
+        if self.describe:
+            return shapes.answer_shape(self.describe)
+        service, shape = self.shape
+        return shapes.service(service).shape_for(shape) if service else None
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -62,7 +73,13 @@ class StepType:
 
 def _job(operation: str, describe: str, name: str, *properties: str, property_files: bool = False) -> StepType:
     return StepType(
-        operation, frozenset({name}), describe, properties, cached=True, retried=True, property_files=property_files
+        operation,
+        frozenset({name}),
+        describe,
+        properties=properties,
+        cached=True,
+        retried=True,
+        property_files=property_files,
     )
 
 
@@ -117,8 +134,8 @@ STEP_TYPES: dict[str, StepType] = {
     "Callback": StepType(
         members=frozenset({"SqsQueueUrl"}), required=frozenset({"SqsQueueUrl"}), cached=True, outputs=True
     ),
-    "EMR": StepType(properties=("Id", "Name", "Config", "ActionOnFailure", "Status", "ClusterId"), cached=True),
-    "EMRServerless": StepType(properties=("jobRun",), cached=True, retried=True),
+    "EMR": StepType(shape=("emr", "Step"), properties=("ClusterId",), cached=True),
+    "EMRServerless": StepType(shape=("emr-serverless", "GetJobRunResponse"), cached=True, retried=True),
     "Lineage": StepType(properties=("ActionArns", "ArtifactArns", "ContextArns", "Associations")),
     "Cleanup": StepType(),
     "Fail": StepType(),

@@ -86,8 +86,12 @@ class Service:
         if kind == "Execution":
             return "e1"
         name, _, path = rest.partition(".")
+        if path == "TrainingJobName":
+            return f"job-{name}"
+        if path == "OutputDataConfig.S3OutputPath":
+            return self.value(self.steps[name]["Arguments"]["OutputDataConfig"]["S3OutputPath"])
         if path == "ModelArtifacts.S3ModelArtifacts":
-            return self.value(self.steps[name]["Arguments"]["OutputDataConfig"]["S3OutputPath"]) + "/output/model"
+            return f"{self.value({'Get': f'Steps.{name}.OutputDataConfig.S3OutputPath'})}/job-{name}/output/model"
         return self.value(self.output(name, path.split("'")[1])["S3Output"]["S3Uri"])
 
     def output(self, step: str, name: str) -> Json:
@@ -142,7 +146,9 @@ class Service:
             uri = self.value(channel["DataSource"]["S3DataSource"]["S3Uri"])
             self.fetch(uri, opt / "ml" / "input" / "data" / channel["ChannelName"])
         self.start(name, arguments["AlgorithmSpecification"]["ContainerEntrypoint"], arguments, opt)
-        self.keep(opt / "ml" / "model", self.value(arguments["OutputDataConfig"]["S3OutputPath"]) + "/output/model")
+        self.keep(
+            opt / "ml" / "model", f"{self.value(arguments['OutputDataConfig']['S3OutputPath'])}/job-{name}/output/model"
+        )
 
     def inside(self, opt: Path, path: str) -> Path:
         return opt / path.removeprefix("/opt/")

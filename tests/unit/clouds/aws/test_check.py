@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -247,4 +248,18 @@ def test_other_step_types_of_the_service_are_known() -> None:
             "Arguments": {"ClusterId": "j-1", "StepConfig": {"HadoopJarStep": {"Jar": "s3://b/x.jar"}}},
         },
     ]
+    notebook = {**copy.deepcopy(definition["Steps"][1]), "Name": "Notebook"}
+    notebook["DependsOn"] = ["Spark"]
+    notebook["Arguments"]["HyperParameters"]["state"] = get("Steps.Spark.Status.State")
+    told: Json = {
+        "Name": "Told",
+        "Type": "Fail",
+        "Arguments": {"ErrorMessage": get("Steps.Notebook.OutputNotebookName")},
+    }
+    definition["Steps"] += [notebook, told]
     assert check(definition).problems == ()
+    notebook["Arguments"]["HyperParameters"]["state"] = get("Steps.Spark.Status.Stat")
+    told["Arguments"]["ErrorMessage"] = get("Steps.Each.IterationOutputs[0].Outer.RoleArn")
+    problems = check(definition).problems
+    assert len(problems) == 2
+    assert "no property 'Status.Stat'" in problems[0] and "the steps of its body: Inner" in problems[1]

@@ -1,6 +1,6 @@
 """What becomes what: a compiled definition is reviewed, diffed and cached by, so its every byte has a reason.
 
-Snapshots: ``SEATRIAL_UPDATE_SNAPSHOTS=1 pytest tests/unit/clouds/aws/test_pipeline.py`` writes them anew; read the diff.
+``SEATRIAL_UPDATE_SNAPSHOTS=1 pytest tests/unit/clouds/aws/test_pipeline.py`` writes the snapshots anew; read the diff.
 """
 
 from __future__ import annotations
