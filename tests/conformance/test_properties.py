@@ -64,7 +64,7 @@ def compiled() -> Iterator[tuple[dict[str, Json], dict[str, Callable[..., Json]]
         warnings.simplefilter("ignore")
         tricky = importlib.import_module("tests.conformance.tricky")
         functions = {name: value.python_func for name, value in vars(tricky).items() if hasattr(value, "python_func")}
-        documents = {name: json.loads(json.dumps(_specification(getattr(tricky, name)))) for name in PIPELINES}
+        documents = {name: json.loads(json.dumps(_specification(getattr(tricky, name)), sort_keys=True)) for name in PIPELINES}
     yield documents, functions
 
 
@@ -106,7 +106,7 @@ def _graph_places(spec: Json) -> list[tuple[str | int, ...]]:
 
 JUNK = st.one_of(
     st.none(), st.booleans(), st.integers(-2, 5), st.floats(allow_nan=False), st.text(max_size=6),
-    st.just([]), st.just({}), st.sampled_from(["STRING", "LIST", "double", "show", "{{$.inputs.parameters['x']}}"]),
+    st.builds(list), st.builds(dict), st.sampled_from(["STRING", "LIST", "double", "show", "{{$.inputs.parameters['x']}}"]),
 )  # fmt: skip
 
 
