@@ -28,6 +28,9 @@ def run(
     arguments: Annotated[str, typer.Option(help="Pipeline arguments as a JSON object.")] = "{}",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")] = False,
     cache: Annotated[bool, typer.Option(help="Reuse results that still hold.")] = True,
+    engine: Annotated[
+        str | None, typer.Option(help="podman or docker: run commands of other images in containers.")
+    ] = None,
 ) -> None:
     """Run a model's training pipeline on this machine, or any KFP v2 pipeline.
 
@@ -35,7 +38,7 @@ def run(
     """
     given = _arguments(arguments)
     if what.endswith((".yaml", ".yml", ".json")):
-        _run_document(Path(what), given, as_json=as_json, cache=cache)
+        _run_document(Path(what), given, as_json=as_json, cache=cache, engine=engine)
     else:
         _run_model(what, given, as_json=as_json, cache=cache)
 
@@ -70,9 +73,9 @@ def _run_model(name: str, given: dict[str, Json], *, as_json: bool, cache: bool)
     raise typer.Exit(0 if outcome.promoted else GATE_SAID_NO)
 
 
-def _run_document(path: Path, given: dict[str, Json], *, as_json: bool, cache: bool) -> None:
+def _run_document(path: Path, given: dict[str, Json], *, as_json: bool, cache: bool, engine: str | None) -> None:
     document = read(path)
-    machine = Machine(root=Path.cwd(), state=_state(), use_cache=cache)
+    machine = Machine(root=Path.cwd(), state=_state(), use_cache=cache, engine=engine)
     out = console(stderr=as_json)
     out.print(f"\n [bold]{escape(document.name)}[/]  (local)", soft_wrap=True)
     ran = _watched(document, given, machine, out)

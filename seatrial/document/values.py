@@ -52,9 +52,9 @@ def as_text(value: Json) -> str:
 
 
 def without_float_integers(value: Json) -> Json:
-    """Undo the compiler's integers-as-floats, at any depth."""
-    if isinstance(value, float) and math.isfinite(value) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
+    """Undo the compiler's integers-as-floats, at any depth; -0.0 was never an integer."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value) if value or math.copysign(1, value) > 0 else value
     if isinstance(value, list):
         return [without_float_integers(item) for item in value]
     if isinstance(value, dict):

@@ -64,7 +64,8 @@ def compiled() -> Iterator[tuple[dict[str, Json], dict[str, Callable[..., Json]]
         warnings.simplefilter("ignore")
         tricky = importlib.import_module("tests.conformance.tricky")
         functions = {name: value.python_func for name, value in vars(tricky).items() if hasattr(value, "python_func")}
-        documents = {name: json.loads(json.dumps(_specification(getattr(tricky, name)))) for name in PIPELINES}
+        texts = {name: json.dumps(_specification(getattr(tricky, name)), sort_keys=True) for name in PIPELINES}
+        documents = {name: json.loads(text) for name, text in texts.items()}
     yield documents, functions
 
 
@@ -105,9 +106,15 @@ def _graph_places(spec: Json) -> list[tuple[str | int, ...]]:
 
 
 JUNK = st.one_of(
-    st.none(), st.booleans(), st.integers(-2, 5), st.floats(allow_nan=False), st.text(max_size=6),
-    st.just([]), st.just({}), st.sampled_from(["STRING", "LIST", "double", "show", "{{$.inputs.parameters['x']}}"]),
-)  # fmt: skip
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 5),
+    st.floats(allow_nan=False),
+    st.text(max_size=6),
+    st.builds(list),
+    st.builds(dict),
+    st.sampled_from(["STRING", "LIST", "double", "show", "{{$.inputs.parameters['x']}}"]),
+)
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
