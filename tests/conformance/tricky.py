@@ -3,7 +3,7 @@
 The same constructs as in the hardest documents of KFP's suite, which is not part of this repository.
 """
 
-# ruff: noqa: PTH123, RUF013, SIM115, SIM117, T201, UP014
+# ruff: noqa: PTH123, RUF013, SIM115, SIM117, UP014
 # mypy: disable-error-code="assignment, call-arg, no-any-return, valid-type"
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators, allow-incomplete-defs, allow-any-generics
 # kfp's decorators turn functions into other things, and its components import what they use inside
