@@ -67,7 +67,8 @@ def test_kill_at_random_moments(shell: Any, whom: str) -> None:
         process = shell.start("run", "parcels", "--json", start_new_session=True)
         try:
             time.sleep(moments.uniform(0.4, 4.0))
-            servers, steps = children(process.pid), []
+            servers = children(process.pid)
+            steps: list[int] = []
             while process.poll() is None and not steps:  # a slow machine has not begun yet
                 servers = children(process.pid)
                 steps = [t for s in servers for t in children(s)]
