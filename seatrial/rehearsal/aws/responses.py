@@ -1,0 +1,125 @@
+"""SageMaker's HTTP side: moto's, with the operations that execute put in its place and a check before each."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult, EmptyResult
+from moto.core.utils import camelcase_to_underscores
+from moto.sagemaker.responses import SageMakerResponse
+
+from seatrial.errors import UsageError
+from seatrial.rehearsal.aws.job import Job
+from seatrial.rehearsal.aws.operations import Worth, executed, worth
+from seatrial.rehearsal.aws.processing import ProcessingJob, processing_gaps, processing_problems
+from seatrial.rehearsal.aws.strictness import as_message, role_problem, shape_problems
+from seatrial.rehearsal.aws.world import World
+
+
+class Refused(ServiceException):  # type: ignore[misc]  # moto counts as Any
+    """An error that the client receives as AWS would have sent it."""
+
+
+def unsupported(what: str) -> Refused:
+    """An error for what AWS does and this rehearsal does not: never a made-up success."""
+    return Refused(
+        "UnsupportedOperation",
+        f"The rehearsal does not support {what}. AWS would; this offline server answers with an error "
+        "rather than with a success that nothing stands behind. See docs/rehearsal.md.",
+    )
+
+
+class SageMaker(SageMakerResponse):  # type: ignore[misc]  # moto is seen as Any
+    """One request. `moto` makes an instance for each; ``world`` is shared."""
+
+    world: ClassVar[World]
+
+    def call_action(self) -> Any:
+        """Refuse what is unsupported or malformed, then let the operation answer."""
+        name = self._get_action()
+        action = camelcase_to_underscores(name)
+        refusal = self._refusal(name, action)
+        if refusal is not None:
+            status, headers, body = self.serialized(ActionResult(refusal))
+            return int(status), headers, body
+        return super().call_action()
+
+    def _refusal(self, name: str, action: str) -> Refused | None:
+        if worth(type(self), action) is Worth.UNSUPPORTED:
+            return unsupported(f"the SageMaker operation {name}")
+        problems = shape_problems(name, self.params)
+        if problems:
+            return Refused("ValidationException", as_message(problems))
+        if action.startswith(("create_", "update_")):
+            for key in ("RoleArn", "ExecutionRoleArn"):
+                problem = self.params.get(key) and role_problem(self.params[key], self.current_account)
+                if problem:
+                    return Refused("ValidationException", problem)
+        return None
+
+    # jobs
+
+    def _start(self, kind: type[Job], create: Callable[[], Any]) -> Any:
+        name = self.params[f"{kind.kind.capitalize()}JobName"]
+        jobs = getattr(self.sagemaker_backend, f"{kind.kind}_jobs")
+        taken = jobs.get(name)
+        if taken is not None:
+            raise Refused(
+                "ResourceInUse",
+                "Job name must be unique within an AWS account and region, and a job with this name already exists "
+                f"({taken.arn})",
+            )
+        request = copy.deepcopy(dict(self.params))
+        try:
+            self.world.image(kind.image_of(request))
+        except UsageError as unknown:
+            raise unsupported(str(unknown)) from unknown
+        answer = create()
+        record = jobs[name]
+        job = kind(self.world, name=name, arn=record.arn, region=self.region, request=request, record=record)
+        record.rehearsed = job
+        job.start()
+        return answer
+
+    def _job(self, kind: type[Job]) -> Any:
+        name = self.params[f"{kind.kind.capitalize()}JobName"]
+        record = getattr(self.sagemaker_backend, f"{kind.kind}_jobs").get(name)
+        if record is None:
+            raise Refused("ValidationException", kind.not_found.format(name=name))
+        return record.rehearsed
+
+    def _stop(self, kind: type[Job]) -> Any:
+        job = self._job(kind)
+        if not job.stop():
+            refusal = f"The request was rejected because the {kind.kind} job is in status {job.status}"
+            raise Refused("ValidationException", refusal)
+        return EmptyResult()
+
+    @executed
+    def create_processing_job(self) -> Any:
+        """Start a processing job."""
+        problems = processing_problems(self.params)
+        if problems:
+            raise Refused("ValidationException", as_message(problems))
+        gaps = processing_gaps(self.params)
+        if gaps:
+            raise unsupported(f"in processing jobs: {'; '.join(gaps)}")
+        return self._start(ProcessingJob, super().create_processing_job)
+
+    @executed
+    def describe_processing_job(self) -> Any:
+        """What the job was asked and what became of it."""
+        return ActionResult(self._job(ProcessingJob).describe())
+
+    @executed
+    def list_processing_jobs(self) -> Any:
+        """The jobs and their states, from moto's records, which the jobs keep in step."""
+        return super().list_processing_jobs()
+
+    @executed
+    def stop_processing_job(self) -> Any:
+        """Ask the job to end; a job that has ended already is refused, as on AWS."""
+        return self._stop(ProcessingJob)
