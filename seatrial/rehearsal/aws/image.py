@@ -41,6 +41,10 @@ class Image(BaseModel):
                 raise ValueError(f"{path}: a mount lies directly under /opt, and /opt/ml belongs to the job")
         return mounts
 
+    def answers_to(self, uri: str) -> bool:
+        """Whether a request that names ``uri`` means this image."""
+        return uri == self.uri or fnmatchcase(uri, self.uri)
+
     def variables(self) -> dict[str, str]:
         """The environment that the image itself sets. Nothing else of this machine's environment reaches a job."""
         paths = [str(self.python.parent), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
@@ -62,7 +66,7 @@ def find_image(images: Iterable[Image], uri: str) -> Image:
     """
     known = list(images)
     for image in known:
-        if uri == image.uri or fnmatchcase(uri, image.uri):
+        if image.answers_to(uri):
             return image
     raise UsageError(
         f"The rehearsal has no program for image '{uri}'",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
 from seatrial.errors import ResourceError
 from seatrial.rehearsal.aws.image import Image
+from seatrial.rehearsal.aws.server import INTERRUPT_SPOT
 
 REGION = "us-east-1"
 _LONGEST_END_S = 30
@@ -81,6 +83,13 @@ class OfflineAws:
             "aws_access_key_id": self._environment["AWS_ACCESS_KEY_ID"],
             "aws_secret_access_key": self._environment["AWS_SECRET_ACCESS_KEY"],
         }
+
+    def interrupt_spot(self, training_job: str, region: str = REGION) -> bool:
+        """Take a training job's spot instance away. False when it does not train just now, or not on spot."""
+        body = json.dumps({"TrainingJobName": training_job, "Region": region}).encode()
+        request = urllib.request.Request(self.endpoint_url + INTERRUPT_SPOT, data=body, method="POST")  # noqa: S310 loopback
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 the address is ours, on loopback
+            return bool(json.load(answer)["interrupted"])
 
     def _end(self) -> int:
         process = self._process

@@ -16,6 +16,7 @@ from seatrial.rehearsal.aws.job import Job
 from seatrial.rehearsal.aws.operations import Worth, executed, worth
 from seatrial.rehearsal.aws.processing import ProcessingJob, processing_gaps, processing_problems
 from seatrial.rehearsal.aws.strictness import as_message, role_problem, shape_problems
+from seatrial.rehearsal.aws.training import TrainingJob, training_gaps, training_problems
 from seatrial.rehearsal.aws.world import World
 
 
@@ -81,6 +82,7 @@ class SageMaker(SageMakerResponse):  # type: ignore[misc]  # moto is seen as Any
         record = jobs[name]
         job = kind(self.world, name=name, arn=record.arn, region=self.region, request=request, record=record)
         record.rehearsed = job
+        self.world.jobs[self.region, kind.kind, name] = job
         job.start()
         return answer
 
@@ -123,3 +125,33 @@ class SageMaker(SageMakerResponse):  # type: ignore[misc]  # moto is seen as Any
     def stop_processing_job(self) -> Any:
         """Ask the job to end; a job that has ended already is refused, as on AWS."""
         return self._stop(ProcessingJob)
+
+    @executed
+    def create_training_job(self) -> Any:
+        """Start a training job."""
+        problems = training_problems(self.params)
+        if problems:
+            raise Refused("ValidationException", as_message(problems))
+        gaps = training_gaps(self.params, image_trains=self._image_trains())
+        if gaps:
+            raise unsupported(f"in training jobs: {'; '.join(gaps)}")
+        return self._start(TrainingJob, super().create_training_job)
+
+    def _image_trains(self) -> bool:
+        uri = self.params["AlgorithmSpecification"].get("TrainingImage", "")
+        return any(image.train for image in self.world.images if image.answers_to(uri))
+
+    @executed
+    def describe_training_job(self) -> Any:
+        """What the job was asked and what became of it."""
+        return ActionResult(self._job(TrainingJob).describe())
+
+    @executed
+    def list_training_jobs(self) -> Any:
+        """The jobs and their states, from moto's records, which the jobs keep in step."""
+        return super().list_training_jobs()
+
+    @executed
+    def stop_training_job(self) -> Any:
+        """Ask the job to end; a job that has ended already is refused, as on AWS."""
+        return self._stop(TrainingJob)

@@ -1,9 +1,10 @@
-"""The server of one process: moto's threaded server on loopback, with our SageMaker behind it."""
+"""The server of one process: moto's application on loopback, with our SageMaker behind it and a fault to inject."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +13,9 @@ from seatrial.rehearsal.aws.isolation import require_namespaces
 from seatrial.rehearsal.aws.world import World
 
 LOOPBACK = "127.0.0.1"
+INTERRUPT_SPOT = "/seatrial/interrupt-spot"
+
+_Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 @contextmanager
@@ -23,40 +27,51 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
         ResourceError: the port is taken, or jobs cannot be isolated on this machine.
     """
     try:
-        from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
         from moto.sagemaker import urls
+        from werkzeug.serving import make_server
     except ModuleNotFoundError as missing:
         raise MissingExtra("The offline AWS", "moto[server]", "rehearse") from missing
     require_namespaces()
-    _require_free(port)
     from seatrial.rehearsal.aws.responses import SageMaker
 
     # moto reads a service's URL table when its first request arrives, and has no other hook.
     before = dict(urls.url_paths)
     bound: Any = type("SageMaker", (SageMaker,), {"world": world})
     urls.url_paths["{0}/$"] = bound.dispatch
-    server = ThreadedMotoServer(LOOPBACK, port, verbose=False)
-    server.start()
+    app = _with_faults(DomainDispatcherApplication(create_backend_app), world)
     try:
-        host, chosen = server.get_host_and_port()
-        world.endpoint_url = f"http://{host}:{chosen}"
+        server = make_server(LOOPBACK, port, app, threaded=True, request_handler=MotoRequestHandler)
+    except (OSError, SystemExit) as taken:  # werkzeug prints and exits where the address is in use
+        raise ResourceError(
+            f"Port {port} of {LOOPBACK} is in use, or may not be opened",
+            why="The offline AWS listens on exactly the port that it was given.",
+            todo="End what listens there, or leave the port out to take a free one.",
+        ) from taken
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        world.endpoint_url = f"http://{LOOPBACK}:{server.server_port}"
         yield world.endpoint_url
     finally:
         world.close()
-        server.stop()
+        server.shutdown()
+        thread.join()
+        server.server_close()
         urls.url_paths.clear()
         urls.url_paths.update(before)
 
 
-def _require_free(port: int) -> None:
-    # moto binds in a thread of its own, and its starter would wait for ever for a bind that failed.
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError as taken:
-            raise ResourceError(
-                f"Port {port} of {LOOPBACK} is in use: {taken.strerror}",
-                why="The offline AWS listens on exactly the port that it was given.",
-                todo="End what listens there, or leave the port out to take a free one.",
-            ) from taken
+def _with_faults(app: _Wsgi, world: World) -> _Wsgi:
+    """``app``, and one path of ours in front of it: AWS has no operation that takes a spot instance away."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != INTERRUPT_SPOT or environ["REQUEST_METHOD"] != "POST":
+            return app(environ, start_response)
+        asked = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+        job = world.jobs.get((str(asked.get("Region")), "training", str(asked.get("TrainingJobName"))))
+        done = job is not None and job.interrupt_spot()
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps({"interrupted": done}).encode()]
+
+    return answer

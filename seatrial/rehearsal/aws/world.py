@@ -27,6 +27,7 @@ class World:
         self.endpoint_url = ""
         self._folder = tempfile.TemporaryDirectory(prefix="seatrial-aws-")
         self._clients: dict[tuple[str, str], Any] = {}
+        self.jobs: dict[tuple[str, str, str], Any] = {}  # by region, kind and name
         self._lock = threading.Lock()
         self._endings: dict[int, Callable[[], None]] = {}
 

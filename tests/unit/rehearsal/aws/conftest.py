@@ -82,6 +82,33 @@ class Bench:
         }
         return {"InputName": name, "S3Input": source}
 
+    def training_request(self, name: str, code: str, **more: Any) -> dict[str, Any]:
+        """A job that trains with ``code``, uploaded as its channel 'code', beside the channel 'given'."""
+        self.s3.put_object(Bucket=self.bucket, Key=f"code/{name}/program.py", Body=code.encode())
+        channels = {"given": f"s3://{self.bucket}/in", "code": f"s3://{self.bucket}/code/{name}"}
+        request: dict[str, Any] = {
+            "TrainingJobName": name,
+            "RoleArn": self.role,
+            "AlgorithmSpecification": {
+                "TrainingImage": self.uri,
+                "TrainingInputMode": "File",
+                "ContainerEntrypoint": ["python", "/opt/ml/input/data/code/program.py"],
+            },
+            "InputDataConfig": [
+                {"ChannelName": key, "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}}}
+                for key, uri in channels.items()
+            ],
+            "OutputDataConfig": {"S3OutputPath": f"s3://{self.bucket}/models"},
+            "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        }
+        return request | more
+
+    def train(self, name: str, code: str, **more: Any) -> dict[str, Any]:
+        """Run a training job to its end; what Describe then says."""
+        self.sagemaker.create_training_job(**self.training_request(name, code, **more))
+        return self.ended("training", name)
+
     def process(self, name: str, code: str, **more: Any) -> dict[str, Any]:
         """Run a processing job to its end; what Describe then says."""
         self.sagemaker.create_processing_job(**self.processing_request(name, code, **more))
@@ -107,7 +134,10 @@ class Bench:
 
     def lines(self, group: str, name: str) -> list[str]:
         """What a job's log stream holds."""
-        streams = self.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")["logStreams"]
+        try:
+            streams = self.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")["logStreams"]
+        except self.logs.exceptions.ResourceNotFoundException:
+            return []
         return [
             event["message"]
             for stream in streams

@@ -101,17 +101,13 @@ def test_a_stop_gives_the_program_time_to_tidy_up(bench: Any) -> None:
         "print('ready')\ntime.sleep(60)"
     )
     bench.sagemaker.create_processing_job(**bench.processing_request("stopped", code))
-    bench.until(lambda: "ready" in (bench.lines(GROUP, "stopped") if _has_group(bench) else []), bool)
+    bench.until(lambda: "ready" in bench.lines(GROUP, "stopped"), bool)
     bench.sagemaker.stop_processing_job(ProcessingJobName="stopped")
     said = bench.ended("processing", "stopped")
     assert said["ProcessingJobStatus"] == "Stopped"
     assert bench.lines(GROUP, "stopped") == ["ready", "tidied up"]
     with pytest.raises(ClientError, match="is in status Stopped"):
         bench.sagemaker.stop_processing_job(ProcessingJobName="stopped")
-
-
-def _has_group(bench: Any) -> bool:
-    return bool(bench.logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"])
 
 
 def test_two_jobs_at_once_do_not_see_each_other(bench: Any) -> None:
