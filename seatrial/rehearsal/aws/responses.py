@@ -4,39 +4,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores
-from moto.sagemaker.responses import SageMakerResponse
 
 from seatrial.errors import UsageError
 from seatrial.rehearsal.aws.job import Job
 from seatrial.rehearsal.aws.operations import Worth, executed, worth
+from seatrial.rehearsal.aws.pipelines.operations import PipelineOperations
 from seatrial.rehearsal.aws.processing import ProcessingJob, processing_gaps, processing_problems
+from seatrial.rehearsal.aws.refusals import Refused, invalid, unsupported
 from seatrial.rehearsal.aws.strictness import as_message, role_problem, shape_problems
 from seatrial.rehearsal.aws.training import TrainingJob, training_gaps, training_problems
-from seatrial.rehearsal.aws.world import World
 
 
-class Refused(ServiceException):  # type: ignore[misc]  # moto counts as Any
-    """An error that the client receives as AWS would have sent it."""
-
-
-def unsupported(what: str) -> Refused:
-    """An error for what AWS does and this rehearsal does not: never a made-up success."""
-    return Refused(
-        "UnsupportedOperation",
-        f"The rehearsal does not support {what}. AWS would; this offline server answers with an error "
-        "rather than with a success that nothing stands behind. See docs/rehearsal.md.",
-    )
-
-
-class SageMaker(SageMakerResponse):  # type: ignore[misc]  # moto is seen as Any
+class SageMaker(PipelineOperations):
     """One request. `moto` makes an instance for each; ``world`` is shared."""
-
-    world: ClassVar[World]
 
     def call_action(self) -> Any:
         """Refuse what is unsupported or malformed, then let the operation answer."""
@@ -53,12 +37,12 @@ class SageMaker(SageMakerResponse):  # type: ignore[misc]  # moto is seen as Any
             return unsupported(f"the SageMaker operation {name}")
         problems = shape_problems(name, self.params)
         if problems:
-            return Refused("ValidationException", as_message(problems))
+            return invalid(as_message(problems))
         if action.startswith(("create_", "update_")):
             for key in ("RoleArn", "ExecutionRoleArn"):
                 problem = self.params.get(key) and role_problem(self.params[key], self.current_account)
                 if problem:
-                    return Refused("ValidationException", problem)
+                    return invalid(problem)
         return None
 
     # jobs
@@ -90,14 +74,14 @@ class SageMaker(SageMakerResponse):  # type: ignore[misc]  # moto is seen as Any
         name = self.params[f"{kind.kind.capitalize()}JobName"]
         record = getattr(self.sagemaker_backend, f"{kind.kind}_jobs").get(name)
         if record is None:
-            raise Refused("ValidationException", kind.not_found.format(name=name))
+            raise invalid(kind.not_found.format(name=name))
         return record.rehearsed
 
     def _stop(self, kind: type[Job]) -> Any:
         job = self._job(kind)
         if not job.stop():
             refusal = f"The request was rejected because the {kind.kind} job is in status {job.status}"
-            raise Refused("ValidationException", refusal)
+            raise invalid(refusal)
         return EmptyResult()
 
     @executed
@@ -105,7 +89,7 @@ class SageMaker(SageMakerResponse):  # type: ignore[misc]  # moto is seen as Any
         """Start a processing job."""
         problems = processing_problems(self.params)
         if problems:
-            raise Refused("ValidationException", as_message(problems))
+            raise invalid(as_message(problems))
         gaps = processing_gaps(self.params)
         if gaps:
             raise unsupported(f"in processing jobs: {'; '.join(gaps)}")
@@ -131,7 +115,7 @@ class SageMaker(SageMakerResponse):  # type: ignore[misc]  # moto is seen as Any
         """Start a training job."""
         problems = training_problems(self.params)
         if problems:
-            raise Refused("ValidationException", as_message(problems))
+            raise invalid(as_message(problems))
         gaps = training_gaps(self.params, image_trains=self._image_trains())
         if gaps:
             raise unsupported(f"in training jobs: {'; '.join(gaps)}")

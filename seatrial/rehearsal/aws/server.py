@@ -33,11 +33,12 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
     except ModuleNotFoundError as missing:
         raise MissingExtra("The offline AWS", "moto[server]", "rehearse") from missing
     require_namespaces()
+    from seatrial.rehearsal.aws.pipelines.execution import Shared
     from seatrial.rehearsal.aws.responses import SageMaker
 
     # moto reads a service's URL table when its first request arrives, and has no other hook.
     before = dict(urls.url_paths)
-    bound: Any = type("SageMaker", (SageMaker,), {"world": world})
+    bound: Any = type("SageMaker", (SageMaker,), {"world": world, "shared": Shared()})
     urls.url_paths["{0}/$"] = bound.dispatch
     app = _with_faults(DomainDispatcherApplication(create_backend_app), world)
     try:
