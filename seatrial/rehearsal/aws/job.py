@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from seatrial.errors import SeatrialError
+from seatrial.rehearsal.aws.events import sagemaker_event
 from seatrial.rehearsal.aws.image import Image
 from seatrial.rehearsal.aws.isolation import start_isolated
 from seatrial.rehearsal.aws.logstream import LogStream
@@ -73,6 +74,12 @@ class Job(ABC):
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """The answer of Describe."""
+
+    def told(self) -> dict[str, Any]:
+        """The detail of the event for a change of state."""
+        key = self.kind.capitalize()
+        said = {f"{key}JobName": self.name, f"{key}JobArn": self.arn, f"{key}JobStatus": self.status}
+        return said | ({"FailureReason": self.failure_reason} if self.failure_reason else {})
 
     # its life
 
@@ -158,6 +165,11 @@ class Job(ABC):
         setattr(self._record, f"{self.kind}_job_status", self.status)
         setattr(self._record, f"{self.kind}_end_time", self.ended)
         self._record.last_modified_time = self.modified
+        if self.status != "Stopping":
+            told = sagemaker_event(
+                f"SageMaker {self.kind.capitalize()} Job State Change", arn=self.arn, detail=self.told()
+            )
+            self.world.events.put(told)
 
     # its process
 

@@ -15,11 +15,12 @@ from seatrial.rehearsal.aws.operations import Worth, executed, worth
 from seatrial.rehearsal.aws.pipelines.operations import PipelineOperations
 from seatrial.rehearsal.aws.processing import ProcessingJob, processing_gaps, processing_problems
 from seatrial.rehearsal.aws.refusals import Refused, invalid, unsupported
+from seatrial.rehearsal.aws.registry import RegistryOperations
 from seatrial.rehearsal.aws.strictness import as_message, role_problem, shape_problems
 from seatrial.rehearsal.aws.training import TrainingJob, training_gaps, training_problems
 
 
-class SageMaker(PipelineOperations):
+class SageMaker(PipelineOperations, RegistryOperations):
     """One request. `moto` makes an instance for each; ``world`` is shared."""
 
     def call_action(self) -> Any:

@@ -33,6 +33,7 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
     except ModuleNotFoundError as missing:
         raise MissingExtra("The offline AWS", "moto[server]", "rehearse") from missing
     require_namespaces()
+    from seatrial.rehearsal.aws.events import delivering
     from seatrial.rehearsal.aws.pipelines.execution import Shared
     from seatrial.rehearsal.aws.responses import SageMaker
 
@@ -53,7 +54,8 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
     thread.start()
     try:
         world.endpoint_url = f"http://{LOOPBACK}:{server.server_port}"
-        yield world.endpoint_url
+        with delivering(world):
+            yield world.endpoint_url
     finally:
         world.close()
         server.shutdown()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ class World:
         self._folder = tempfile.TemporaryDirectory(prefix="seatrial-aws-")
         self._clients: dict[tuple[str, str], Any] = {}
         self.jobs: dict[tuple[str, str, str], Any] = {}  # by region, kind and name
+        self.events: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._lock = threading.Lock()
         self._endings: dict[int, Callable[[], None]] = {}
 

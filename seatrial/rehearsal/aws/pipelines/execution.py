@@ -13,6 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from seatrial.rehearsal.aws.events import sagemaker_event
 from seatrial.rehearsal.aws.pipelines.definition import Definition, Step
 from seatrial.rehearsal.aws.pipelines.steps import (
     Callbacks,
@@ -177,6 +178,10 @@ class Execution:
     def _set_status(self, status: str) -> None:
         self.record.pipeline_execution_status = status
         self.record.last_modified_time = datetime.now(UTC)
+        pipeline = self.arn.split("/execution/")[0]
+        detail = {"pipelineArn": pipeline, "pipelineExecutionArn": self.arn, "currentPipelineExecutionStatus": status}
+        kind = "SageMaker Model Building Pipeline Execution Status Change"
+        self._world.events.put(sagemaker_event(kind, arn=self.arn, detail=detail))
 
     # the order of things
 
