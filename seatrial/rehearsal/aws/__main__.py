@@ -13,6 +13,7 @@ import logging
 import signal
 import sys
 import threading
+import warnings
 from typing import Any
 
 from pydantic import ValidationError
@@ -32,6 +33,8 @@ def main() -> int:
     parser.add_argument("--until-eof", action="store_true", help="end when standard input ends")
     chosen = parser.parse_args()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    # UnsupportedOperation is no error of SageMaker's, on purpose; moto warns about that.
+    warnings.filterwarnings("ignore", message=r"Exception\(Refused\)")
     try:
         images = [Image.model_validate_json(each) for each in chosen.image]
     except ValidationError as wrong:

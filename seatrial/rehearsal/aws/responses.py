@@ -10,6 +10,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores
 
 from seatrial.errors import UsageError
+from seatrial.rehearsal.aws.endpoints.operations import EndpointOperations
 from seatrial.rehearsal.aws.job import Job
 from seatrial.rehearsal.aws.operations import Worth, executed, worth
 from seatrial.rehearsal.aws.pipelines.operations import PipelineOperations
@@ -20,7 +21,7 @@ from seatrial.rehearsal.aws.strictness import as_message, role_problem, shape_pr
 from seatrial.rehearsal.aws.training import TrainingJob, training_gaps, training_problems
 
 
-class SageMaker(PipelineOperations, RegistryOperations):
+class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
     """One request. `moto` makes an instance for each; ``world`` is shared."""
 
     def call_action(self) -> Any:

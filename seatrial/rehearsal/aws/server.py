@@ -29,18 +29,23 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
     try:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
         from moto.sagemaker import urls
+        from moto.sagemakerruntime import urls as runtime_urls
         from werkzeug.serving import make_server
     except ModuleNotFoundError as missing:
         raise MissingExtra("The offline AWS", "moto[server]", "rehearse") from missing
     require_namespaces()
+    from seatrial.rehearsal.aws.endpoints.operations import Runtime
     from seatrial.rehearsal.aws.events import delivering
     from seatrial.rehearsal.aws.pipelines.execution import Shared
     from seatrial.rehearsal.aws.responses import SageMaker
 
     # moto reads a service's URL table when its first request arrives, and has no other hook.
-    before = dict(urls.url_paths)
+    before = [(module, dict(module.url_paths)) for module in (urls, runtime_urls)]
     bound: Any = type("SageMaker", (SageMaker,), {"world": world, "shared": Shared()})
     urls.url_paths["{0}/$"] = bound.dispatch
+    runtime: Any = type("Runtime", (Runtime,), {"world": world})
+    for path in runtime_urls.url_paths:
+        runtime_urls.url_paths[path] = runtime.dispatch
     app = _with_faults(DomainDispatcherApplication(create_backend_app), world)
     try:
         server = make_server(LOOPBACK, port, app, threaded=True, request_handler=MotoRequestHandler)
@@ -61,8 +66,9 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-        urls.url_paths.clear()
-        urls.url_paths.update(before)
+        for module, paths in before:
+            module.url_paths.clear()
+            module.url_paths.update(paths)
 
 
 def _with_faults(app: _Wsgi, world: World) -> _Wsgi:

@@ -12,13 +12,42 @@ from typing import Any
 import boto3
 import pytest
 
+from seatrial.errors import ResourceError
 from seatrial.rehearsal.aws import Image, OfflineAws
+from seatrial.rehearsal.aws.isolation import require_namespaces
 
 URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/trial:1"
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
+
+# Answers with its model's text; a model that says 'breaks' is healthy and fails every request.
+SERVE = """
+import os, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+text = Path("/opt/ml/model/model.txt").read_text()
+if text == "ends":
+    sys.exit("no such model format")
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer(200, "")
+    def do_POST(self):
+        given = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.answer(500 if text == "breaks" else 200, f"{text}:{given}")
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "text/csv")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+    def log_message(self, *_):
+        pass
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128
+Server(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()
+"""
 
 
 class Bench:
@@ -149,11 +178,21 @@ class Bench:
         return bytes(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _namespaces() -> None:
+    """Without them the server refuses to start, and there is nothing to test: the reason is in the skip."""
+    try:
+        require_namespaces()
+    except ResourceError as refusal:
+        pytest.skip(refusal.what)
+
+
 @pytest.fixture(scope="session")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """The server, once for all tests: each uses names of its own."""
     workdir: Path = tmp_path_factory.mktemp("image")
     (workdir / "program_of_the_image.py").write_text("WORD = 'imported from the image'\n")
-    image = Image(uri=URI, python=Path(sys.executable), workdir=workdir)
+    (workdir / "serve.py").write_text(SERVE)
+    image = Image(uri=URI, python=Path(sys.executable), workdir=workdir, serve=("python", "serve.py"))
     with OfflineAws([image], speed=100) as aws:
         yield Bench(aws)
