@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from seatrial.rehearsal.aws.continuous import uploading
 from seatrial.rehearsal.aws.job import Job, JobFailed, JobStopped, empty_artifact, failure_reason
 from seatrial.rehearsal.aws.transfer import download, upload
 
@@ -42,13 +43,18 @@ class ProcessingJob(Job):
         for output in outputs:
             (folder / output["S3Output"]["LocalPath"].lstrip("/")).mkdir(parents=True, exist_ok=True)
         app = self.request["AppSpecification"]
-        ended = self.run(
-            [*app["ContainerEntrypoint"], *app.get("ContainerArguments", [])],
-            image=self.world.image(self.image_of(self.request)),
-            folder=folder,
-            variables=self.request.get("Environment", {}),
-            limit_s=self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", _DEFAULT_LIMIT_S),
-        )
+        targets = [(folder / o["S3Output"]["LocalPath"].lstrip("/"), o) for o in outputs]
+        continuous = [
+            (at, o["S3Output"]["S3Uri"]) for at, o in targets if o["S3Output"]["S3UploadMode"] == "Continuous"
+        ]
+        with uploading(s3, continuous):
+            ended = self.run(
+                [*app["ContainerEntrypoint"], *app.get("ContainerArguments", [])],
+                image=self.world.image(self.image_of(self.request)),
+                folder=folder,
+                variables=self.request.get("Environment", {}),
+                limit_s=self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", _DEFAULT_LIMIT_S),
+            )
         message = ml / "output" / "message"
         if message.is_file():
             self.exit_message = message.read_text(errors="replace")[:_LONGEST_MESSAGE]
@@ -56,9 +62,9 @@ class ProcessingJob(Job):
             raise JobStopped("MaxRuntimeExceeded: the job ran longer than StoppingCondition.MaxRuntimeInSeconds")
         if ended.exit_code:
             raise JobFailed(failure_reason(ended, ml / "output" / "failure"))
-        for output in outputs:
+        for at, output in targets:
             target = output["S3Output"]
-            if not upload(s3, folder / target["LocalPath"].lstrip("/"), target["S3Uri"]):
+            if target["S3UploadMode"] == "EndOfJob" and not upload(s3, at, target["S3Uri"]):
                 raise JobFailed(empty_artifact(f"output '{output['OutputName']}' ({target['LocalPath']})"))
 
     def _write_config(self, config: Path) -> None:
@@ -128,6 +134,6 @@ def processing_gaps(request: dict[str, Any]) -> list[str]:
     for output in request.get("ProcessingOutputConfig", {}).get("Outputs", []):
         if "S3Output" not in output or output.get("AppManaged"):
             gaps.append(f"output '{output['OutputName']}': outputs other than S3Output")
-        elif output["S3Output"].get("S3UploadMode") != "EndOfJob" or not output["S3Output"].get("LocalPath"):
-            gaps.append(f"output '{output['OutputName']}': only S3UploadMode EndOfJob from a LocalPath")
+        elif not output["S3Output"].get("LocalPath"):
+            gaps.append(f"output '{output['OutputName']}': only uploads from a LocalPath")
     return gaps

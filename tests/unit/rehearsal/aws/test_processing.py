@@ -76,6 +76,33 @@ def test_an_empty_output_is_an_error(bench: Any) -> None:
     assert "output 'made' (/opt/ml/processing/out) is empty" in said["FailureReason"]
 
 
+def test_a_continuous_output_is_there_after_a_failure(bench: Any) -> None:
+    """Logs and checkpoints of a job that failed are what one needs most.
+
+    At the end of the job only, they would be lost.
+    """
+    request = bench.processing_request(
+        "goes-on", "open('/opt/ml/processing/out/log', 'w').write('so far'); raise SystemExit(1)"
+    )
+    request["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3UploadMode"] = "Continuous"
+    bench.sagemaker.create_processing_job(**request)
+    assert bench.ended("processing", "goes-on")["ProcessingJobStatus"] == "Failed"
+    assert bench.read("goes-on/made/log") == b"so far"
+
+
+def test_a_continuous_output_is_there_while_the_job_runs(bench: Any) -> None:
+    """And may stay empty: it is no artifact that somebody waits for."""
+    code = "import time; open('/opt/ml/processing/out/log', 'w').write('so far'); time.sleep(60)"
+    request = bench.processing_request("going-on", code)
+    request["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3UploadMode"] = "Continuous"
+    bench.sagemaker.create_processing_job(**request)
+    found = bench.until(lambda: bench.s3.list_objects_v2(Bucket=bench.bucket, Prefix="going-on/")["KeyCount"], bool)
+    assert found == 1
+    assert bench.sagemaker.describe_processing_job(ProcessingJobName="going-on")["ProcessingJobStatus"] == "InProgress"
+    bench.sagemaker.stop_processing_job(ProcessingJobName="going-on")
+    assert bench.ended("processing", "going-on")["ProcessingJobStatus"] == "Stopped"
+
+
 def test_an_input_that_is_not_there_fails_the_job(bench: Any) -> None:
     """The program must not start on half of its data."""
     request = bench.processing_request("noinput", "print('started')")
