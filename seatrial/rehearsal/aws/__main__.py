@@ -1,0 +1,68 @@
+"""``python -m seatrial.rehearsal.aws``: the offline AWS as a process of its own.
+
+Prints one JSON line when it listens, then serves until SIGTERM, SIGINT or, with ``--until-eof``, the end of its
+standard input, which comes when the process that started it has gone, however it went. Everything that it started
+ends with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+import warnings
+from typing import Any
+
+from pydantic import ValidationError
+
+from seatrial.errors import SeatrialError
+from seatrial.rehearsal.aws.image import Image
+from seatrial.rehearsal.aws.server import serving
+from seatrial.rehearsal.aws.world import CREDENTIALS, World
+
+
+def main() -> int:
+    """Serve; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m seatrial.rehearsal.aws", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--image", action="append", default=[], help="JSON: uri, python, workdir, and what Image knows")
+    parser.add_argument("--speed", type=float, default=1.0, help="divides the service's own waits")
+    parser.add_argument("--until-eof", action="store_true", help="end when standard input ends")
+    chosen = parser.parse_args()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    # UnsupportedOperation is no error of SageMaker's, on purpose; moto warns about that.
+    warnings.filterwarnings("ignore", message=r"Exception\(Refused\)")
+    try:
+        images = [Image.model_validate_json(each) for each in chosen.image]
+    except ValidationError as wrong:
+        parser.error(str(wrong))
+    over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    if chosen.until_eof:
+        threading.Thread(target=_wait_for_end_of_input, args=(over,), daemon=True).start()
+    try:
+        with serving(World(images, speed=chosen.speed), port=chosen.port) as url:
+            _say({"endpoint_url": url, "environment": {"AWS_ENDPOINT_URL": url, **CREDENTIALS}})
+            over.wait()
+    except SeatrialError as told:
+        _say({"error": {"kind": type(told).__name__, "what": told.what, "why": told.why, "todo": told.todo}})
+        return told.exit_code
+    return 0
+
+
+def _wait_for_end_of_input(over: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    over.set()
+
+
+def _say(line: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,228 @@
+"""One endpoint: its states, its fleets, and the deployment that moves traffic from one to the other and back."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from seatrial.rehearsal.aws.endpoints.capture import Capture
+from seatrial.rehearsal.aws.endpoints.fleet import Fleet, Variant
+from seatrial.rehearsal.aws.endpoints.modelserver import Answer, NotHealthy
+from seatrial.rehearsal.aws.endpoints.traffic import Observation, Traffic
+from seatrial.rehearsal.aws.events import sagemaker_event
+from seatrial.rehearsal.aws.world import World
+
+_LOOK_S = 0.02
+_SEND_S = 0.5
+
+
+class NoVariant(Exception):
+    """The request names a variant that the endpoint does not have."""
+
+
+class RolledBack(Exception):
+    """An alarm went off while traffic was shifting."""
+
+
+class Endpoint:
+    """A named address. ``record`` is moto's own entry, kept in step for List and tags."""
+
+    def __init__(self, world: World, region: str, record: Any, fleet: Fleet) -> None:
+        """Nothing runs before `create`."""
+        self.name, self.arn = str(record.endpoint_name), str(record.arn)
+        self.failure_reason: str | None = None
+        self.created = self.modified = datetime.now(UTC)
+        self.deployment: Mapping[str, Any] | None = None
+        self._world, self._region, self._record = world, region, record
+        self._blue = fleet
+        self._green: Fleet | None = None
+        self._share = 0.0  # of traffic, to the green fleet
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._traffic = Traffic(self.name)
+        self._capture = Capture(self.name, fleet.config.get("DataCaptureConfig") or {})
+        self._set_status("Creating")
+
+    @property
+    def status(self) -> str:
+        """As in EndpointStatus."""
+        return str(self._record.endpoint_status)
+
+    def _set_status(self, status: str) -> None:
+        self._record.endpoint_status = status
+        self.modified = self._record.last_modified_time = datetime.now(UTC)
+        detail = {"EndpointName": self.name, "EndpointArn": self.arn, "EndpointStatus": status.upper()}
+        self._world.events.put(sagemaker_event("SageMaker Endpoint State Change", arn=self.arn, detail=detail))
+
+    # operations
+
+    def create(self) -> None:
+        """Come up, in a thread."""
+        forget = self._world.on_close(self._over.set)
+        threading.Thread(target=self._send_metrics, args=(forget,), daemon=True).start()
+        threading.Thread(target=self._create, daemon=True).start()
+
+    def _create(self) -> None:
+        try:
+            self._blue.start()
+            self._set_status("InService")
+        except NotHealthy as failed:
+            self.failure_reason = str(failed)
+            self._set_status("Failed")
+
+    def update(self, fleet: Fleet, deployment: Mapping[str, Any] | None) -> None:
+        """Deploy another configuration, in a thread. What serves now goes on until the new fleet has taken over."""
+        self.deployment = deployment
+        self.failure_reason = None
+        self._set_status("Updating")
+        threading.Thread(target=self._update, args=(fleet, deployment or {}), daemon=True).start()
+
+    def delete(self, forget: Callable[[], None]) -> None:
+        """End every server, then ``forget`` the record."""
+        self._set_status("Deleting")
+
+        def work() -> None:
+            self._over.set()
+            self._blue.retire()
+            forget()
+
+        threading.Thread(target=work, daemon=True).start()
+
+    def set_weights(self, weights: Mapping[str, float]) -> None:
+        """UpdateEndpointWeightsAndCapacities, at once."""
+        for variant in self._blue.variants:
+            variant.weight = weights.get(variant.name, variant.weight)
+
+    # deployment
+
+    def _update(self, green: Fleet, deployment: Mapping[str, Any]) -> None:
+        policy = deployment.get("BlueGreenUpdatePolicy", {})
+        alarms = [each["AlarmName"] for each in deployment.get("AutoRollbackConfiguration", {}).get("Alarms", [])]
+        try:
+            green.start()
+            begun = time.monotonic()
+            self._green = green
+            for share, wait_s in steps_of(policy.get("TrafficRoutingConfiguration", {})):
+                self._shift(share)
+                self._bake(wait_s, alarms, begun)
+            self._bake(policy.get("TerminationWaitInSeconds", 0), alarms, begun)
+        except NotHealthy as failed:
+            self.failure_reason = str(failed)
+            self._set_status("InService")
+            return
+        except (RolledBack, ClientError, BotoCoreError) as alarmed:  # an alarm that cannot be read counts as raised
+            self._set_status("RollingBack")
+            self._shift(0.0)
+            self._green = None
+            green.retire()
+            self.failure_reason = str(alarmed)
+            self._set_status("InService")
+            return
+        with self._lock:
+            blue, self._blue, self._green, self._share = self._blue, green, None, 0.0
+            self._capture.configure(green.config.get("DataCaptureConfig") or {})
+        self._record.endpoint_config_name = green.config_name
+        blue.retire()
+        self._set_status("InService")
+
+    def _shift(self, share: float) -> None:
+        with self._lock:
+            self._share = share
+
+    def _bake(self, seconds: float, alarms: list[str], begun: float) -> None:
+        end = time.monotonic() + self._world.waits(seconds)
+        while True:
+            for name in alarms:
+                if self._alarmed(name, begun):
+                    raise RolledBack(
+                        f"One or more rollback alarms were raised during the deployment: {name}. "
+                        "Traffic is back on the previous configuration."
+                    )
+            if time.monotonic() >= end or self._over.is_set():
+                return
+            self._over.wait(_LOOK_S)
+
+    def _alarmed(self, name: str, begun: float) -> bool:
+        cloudwatch = self._world.client("cloudwatch", self._region)
+        for alarm in cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]:
+            if alarm["StateValue"] == "ALARM":
+                return True
+            if self._traffic.in_alarm(alarm, since=begun, period_s=self._world.waits(alarm["Period"])):
+                reason = f"Threshold crossed on traffic of endpoint {self.name} during a deployment"
+                cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason=reason)
+                return True
+        return False
+
+    # traffic
+
+    def invoke(self, body: bytes, headers: Mapping[str, str], target: str | None) -> tuple[Variant, Answer]:
+        """Answer one request from the fleet and the variant that its turn falls to.
+
+        Raises:
+            NoVariant: ``target`` is no variant of this endpoint.
+        """
+        with self._lock:
+            green = self._green is not None and random.random() < self._share  # noqa: S311 a split, not a secret
+            fleet = self._green if green and self._green is not None else self._blue
+            variant = fleet.choose(target)
+            if variant is None:
+                raise NoVariant(f"Variant {target} not found")
+            variant.server.reserve()
+        answer = variant.server.invoke(body, headers)
+        self._traffic.add(Observation(time.monotonic(), variant.name, answer.status, answer.seconds))
+        self._capture.add(variant.name, body, headers.get("Content-Type", ""), answer)
+        return variant, answer
+
+    def _send_metrics(self, forget: Callable[[], None]) -> None:
+        while not self._over.wait(_SEND_S):
+            try:
+                self._traffic.send(self._world.client("cloudwatch", self._region))
+                self._capture.send(self._world.client("s3", self._region))
+            except (ClientError, BotoCoreError) as refused:
+                self.failure_reason = f"Metrics or captured data could not be written: {refused}"
+        forget()
+
+    def describe(self) -> dict[str, Any]:
+        """DescribeEndpoint."""
+        variants = [
+            {
+                "VariantName": each.name,
+                "CurrentWeight": each.weight,
+                "DesiredWeight": each.weight,
+                "CurrentInstanceCount": each.instances,
+                "DesiredInstanceCount": each.instances,
+            }
+            for each in self._blue.variants
+        ]
+        said = {
+            "EndpointName": self.name,
+            "EndpointArn": self.arn,
+            "EndpointConfigName": self._record.endpoint_config_name,
+            "EndpointStatus": self.status,
+            "ProductionVariants": variants,
+            "DataCaptureConfig": self._capture.describe(),
+            "LastDeploymentConfig": self.deployment,
+            "FailureReason": self.failure_reason,
+            "CreationTime": self.created,
+            "LastModifiedTime": self.modified,
+        }
+        return {key: value for key, value in said.items() if value is not None}
+
+
+def steps_of(routing: Mapping[str, Any]) -> Iterator[tuple[float, float]]:
+    """The shares of traffic that a deployment gives to the new fleet, each with the seconds to wait after it."""
+    wait = float(routing.get("WaitIntervalInSeconds", 0))
+    kind = routing.get("Type", "ALL_AT_ONCE")
+    if kind == "CANARY":
+        yield routing["CanarySize"]["Value"] / 100, wait
+    elif kind == "LINEAR":
+        step = routing["LinearStepSize"]["Value"]
+        for percent in range(step, 100, step):
+            yield percent / 100, wait
+    yield 1.0, wait if kind == "ALL_AT_ONCE" else 0.0

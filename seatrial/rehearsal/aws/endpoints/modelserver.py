@@ -1,0 +1,172 @@
+"""One model server process, under the serving contract: /opt/ml/model, ``serve``, GET /ping, POST /invocations.
+
+Servers share this machine's loopback, so port 8080 cannot be everybody's. Each is told its port as the containers of a
+multi-container endpoint are: in SAGEMAKER_BIND_TO_PORT.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from seatrial.rehearsal.aws.isolation import start_isolated
+from seatrial.rehearsal.aws.logstream import LogStream
+from seatrial.rehearsal.aws.process import Watched
+from seatrial.rehearsal.aws.transfer import download_archive
+from seatrial.rehearsal.aws.world import World
+
+_HOST = "127.0.0.1"
+_PING_S = 2
+_INVOCATION_S = 60
+_GRACE_S = 30
+_LOOK_S = 0.02
+
+
+class NotHealthy(Exception):
+    """The server never answered its health check."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What one production variant serves."""
+
+    endpoint: str
+    variant: str
+    image: str
+    model_uri: str
+    environment: Mapping[str, str]
+    health_limit_s: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model server answered; status 0 when it did not answer at all."""
+
+    status: int
+    content_type: str
+    body: bytes
+    seconds: float
+
+
+class ModelServer:
+    """A running server. Its thread lives as long as its process."""
+
+    def __init__(self, world: World, region: str, served: Served) -> None:
+        """Nothing runs before `start`."""
+        self.served = served
+        self._world, self._region = world, region
+        self._port = _free_port()
+        self._watched: Watched | None = None
+        self._failure = ""
+        self._over = threading.Event()
+        self._in_flight = 0
+        self._idle = threading.Condition()
+
+    def start(self) -> None:
+        """Start the process and wait until it is healthy.
+
+        Raises:
+            NotHealthy: it ended, or did not answer /ping with 200 in time.
+        """
+        threading.Thread(target=self._live, name=f"serve-{self.served.endpoint}", daemon=True).start()
+        end = time.monotonic() + self.served.health_limit_s
+        while not self._over.is_set() and time.monotonic() < end:
+            if self._ping():
+                return
+            self._over.wait(_LOOK_S)
+        self.kill()
+        why = f" ({self._failure})" if self._failure else ""
+        raise NotHealthy(
+            f"The primary container for production variant {self.served.variant} did not pass the ping health check"
+            f"{why}. "
+            "Please check CloudWatch logs for this endpoint."
+        )
+
+    def _live(self) -> None:
+        forget = self._world.on_close(self.kill)
+        try:
+            with self._world.new_folder(self.served.endpoint) as folder:
+                self._serve(Path(folder))
+        except Exception as broken:  # noqa: BLE001 whatever breaks, whoever waits for health must hear of it
+            self._failure = f"{type(broken).__name__}: {broken}"
+        finally:
+            forget()
+            self._over.set()
+
+    def _serve(self, folder: Path) -> None:
+        model = folder / "opt" / "ml" / "model"
+        model.mkdir(parents=True)
+        if self.served.model_uri:
+            download_archive(self._world.client("s3", self._region), self.served.model_uri, model)
+        image = self._world.image(self.served.image)
+        log = LogStream(
+            self._world.client("logs", self._region),
+            f"/aws/sagemaker/Endpoints/{self.served.endpoint}",
+            f"{self.served.variant}/{folder.name}",
+        )
+        variables = {
+            **image.variables(),
+            **self._world.job_variables(self._region),
+            **self.served.environment,
+            "SAGEMAKER_BIND_TO_PORT": str(self._port),
+        }
+        process = start_isolated(image.serve, image=image, folder=folder, environment=variables)
+        self._watched = Watched(process, log=log.write, limit_s=None, grace_s=self._world.waits(_GRACE_S))
+        ended = self._watched.wait()
+        self._failure = f"exit code {ended.exit_code}: {ended.tail[-1] if ended.tail else 'it said nothing'}"
+
+    def _ping(self) -> bool:
+        connection = http.client.HTTPConnection(_HOST, self._port, timeout=_PING_S)
+        try:
+            connection.request("GET", "/ping")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def reserve(self) -> None:
+        """Count a request that is about to come, so that `retire` waits for it."""
+        with self._idle:
+            self._in_flight += 1
+
+    def invoke(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Hand a request on that was reserved."""
+        begun = time.monotonic()
+        connection = http.client.HTTPConnection(_HOST, self._port, timeout=_INVOCATION_S)
+        try:
+            connection.request("POST", "/invocations", body=body, headers=dict(headers))
+            answer = connection.getresponse()
+            kind = answer.getheader("Content-Type") or "application/octet-stream"
+            return Answer(answer.status, kind, answer.read(), time.monotonic() - begun)
+        except (OSError, http.client.HTTPException) as broken:
+            return Answer(0, "text/plain", str(broken).encode(), time.monotonic() - begun)
+        finally:
+            connection.close()
+            with self._idle:
+                self._in_flight -= 1
+                self._idle.notify_all()
+
+    def retire(self) -> None:
+        """End the process once its last request is answered: SIGTERM, and SIGKILL after the grace period."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._in_flight == 0, timeout=_INVOCATION_S)
+        if self._watched is not None:
+            self._watched.stop("retired")
+            self._over.wait(self._world.waits(_GRACE_S) + 5)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        if self._watched is not None:
+            self._watched.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,149 @@
+"""Runs a job's command in namespaces of its own: /opt/ml is the job's, and no process outlives the job.
+
+A user, mount and PID namespace each (util-linux `unshare`), no network or root file system of its own: jobs reach
+the loopback servers and see this machine's files. A container would hide more; this proves the paths, the exit
+codes and the ending. The command is not process 1 of its namespace, as with ``docker run --init``: process 1
+ignores signals that it does not handle, SIGKILL of itself included, so a job that killed itself would look as if it
+had succeeded.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from seatrial.errors import ResourceError
+from seatrial.rehearsal.aws.image import Image
+
+# $1: the folder that becomes /opt (its entries are empty, one for each of the real /opt), $2: working folder, then
+# the command. `wait` is interrupted by the trap, so it is asked again until the command is gone; bash remembers its
+# status.
+_INIT = r"""
+set -e
+new=$1; workdir=$2; shift 2
+for entry in "$new"/*; do
+  name=${entry##*/}
+  if [ -L "$entry" ] || [ "$name" = ml ]; then continue; fi
+  source=$new/../mounts/$name/
+  [ -e "$source" ] || source=/opt/$name
+  mount --rbind "$source" "$entry"
+done
+mount --rbind "$new" /opt
+cd "$workdir"
+set +e
+child=
+trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM
+"$@" &
+child=$!
+exec 2>/dev/null  # what bash says about a killed child would look like the job's own last line
+while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
+wait "$child"; last=$?
+[ "$last" = 127 ] && exit "${code:-127}"
+exit "$last"
+"""
+
+_UNSHARE = ("unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--")
+
+
+def require_namespaces() -> None:
+    """Check that this machine lets us make namespaces.
+
+    Raises:
+        ResourceError: it does not, with the reason that `unshare` gave.
+    """
+    refusal = _refusal()
+    if refusal is not None:
+        raise ResourceError(
+            f"Jobs cannot be isolated on this machine: {refusal}",
+            why="A job writes to /opt/ml; without a mount namespace two jobs would share one, and this machine's.",
+            todo="Allow user namespaces (sysctl kernel.unprivileged_userns_clone=1 or user.max_user_namespaces) "
+            "and install util-linux.",
+        )
+
+
+@functools.cache
+def _refusal() -> str | None:
+    for program in ("unshare", "setpriv", "bash"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed"
+    if not Path("/opt").is_dir():
+        return "there is no folder /opt to mount over"
+    probe = 'mount -t tmpfs none "$1" && exit 42'
+    with tempfile.TemporaryDirectory(prefix="seatrial-probe-") as folder:
+        done = subprocess.run(
+            [*_UNSHARE, "bash", "-c", probe, "probe", folder], capture_output=True, text=True, check=False
+        )
+    return None if done.returncode == 42 else done.stderr.strip() or f"unshare ended with {done.returncode}"
+
+
+def start_isolated(
+    command: Sequence[str], *, image: Image, folder: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start ``command`` with ``folder``/opt/ml at /opt/ml. Standard output and error come back on one pipe.
+
+    The thread that calls this must live as long as the job: the kernel ends the job when that thread, or the whole
+    server, ends.
+    """
+    opt = folder / "opt"
+    (opt / "ml").mkdir(parents=True, exist_ok=True)
+    mounts = folder / "mounts"
+    mounts.mkdir(exist_ok=True)
+    for path, source in image.mounts.items():
+        name = Path(path).name
+        (opt / name).mkdir(exist_ok=True)
+        if not (mounts / name).is_symlink():
+            (mounts / name).symlink_to(source.resolve(), target_is_directory=True)
+    for entry in Path("/opt").iterdir():
+        _stand_in(entry, opt / entry.name)
+    return subprocess.Popen(
+        [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            *_UNSHARE,
+            "bash",
+            "-c",
+            _INIT,
+            "seatrial-job",
+            str(opt),
+            str(image.workdir),
+            *command,
+        ],
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def _stand_in(entry: Path, stand_in: Path) -> None:
+    if stand_in.exists() or stand_in.is_symlink():
+        return
+    if entry.is_symlink():
+        stand_in.symlink_to(entry.readlink())
+    elif entry.is_dir():
+        stand_in.mkdir()
+    else:
+        stand_in.touch()
+
+
+def ask_to_end(process: subprocess.Popen[bytes]) -> None:
+    """Send SIGTERM to the job's process 1, which hands it to the command. `unshare` itself would not pass it on."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    try:
+        for child in children.read_text().split():
+            os.kill(int(child), signal.SIGTERM)
+    except (FileNotFoundError, ProcessLookupError):
+        return  # it has ended meanwhile
+
+
+def end_now(process: subprocess.Popen[bytes]) -> None:
+    """Kill the job. --kill-child takes process 1 along, and the kernel every process of its namespace."""
+    process.kill()

@@ -1,0 +1,29 @@
+"""Writes a job's lines to CloudWatch Logs, where people and clients look for them."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+_EVENTS_PER_CALL = 1000
+_LONGEST_EVENT = 256_000
+
+
+class LogStream:
+    """One stream of one group; both are made when the job starts, so that a silent job has a stream too."""
+
+    def __init__(self, logs: Any, group: str, stream: str) -> None:
+        self._logs = logs
+        self._names = {"logGroupName": group, "logStreamName": stream}
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_group(logGroupName=group)
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_stream(**self._names)
+
+    def write(self, lines: list[str]) -> None:
+        """Append the lines that are not blank: CloudWatch refuses empty messages."""
+        now = int(time.time() * 1000)
+        events = [{"timestamp": now, "message": line[:_LONGEST_EVENT]} for line in lines if line.strip()]
+        for start in range(0, len(events), _EVENTS_PER_CALL):
+            self._logs.put_log_events(**self._names, logEvents=events[start : start + _EVENTS_PER_CALL])

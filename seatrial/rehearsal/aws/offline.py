@@ -1,0 +1,106 @@
+"""Starts the offline AWS as a child process, for tests and for stories, and ends it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+from seatrial.errors import ResourceError
+from seatrial.rehearsal.aws.image import Image
+from seatrial.rehearsal.aws.server import INTERRUPT_SPOT
+
+REGION = "us-east-1"
+_LONGEST_END_S = 30
+
+
+class OfflineAws:
+    """A context manager around ``python -m seatrial.rehearsal.aws``.
+
+    It ends with this process, however this process ends.
+    """
+
+    def __init__(self, images: Sequence[Image] = (), *, port: int = 0, speed: float = 1.0) -> None:
+        """``port`` 0 takes a free one. ``speed`` divides the service's own waits, never a program's time."""
+        self._arguments = ["--port", str(port), "--speed", str(speed), "--until-eof"]
+        for image in images:
+            self._arguments += ["--image", image.model_dump_json()]
+        self._process: subprocess.Popen[str] | None = None
+        self.endpoint_url = ""
+
+    def __enter__(self) -> OfflineAws:
+        """Start it, and wait until it listens.
+
+        Raises:
+            ResourceError: it did not start.
+        """
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "seatrial.rehearsal.aws", *self._arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        said: dict[str, Any] = json.loads(line) if line else {}
+        if "endpoint_url" not in said:
+            code = self._end()
+            error = said.get("error", {})
+            raise ResourceError(
+                error.get("what", f"The offline AWS ended with {code} before it listened"),
+                why=error.get("why", "Its standard error says more."),
+                todo=error.get("todo", "Run: python -m seatrial.rehearsal.aws"),
+            )
+        self.endpoint_url = said["endpoint_url"]
+        self._environment: dict[str, str] = said["environment"]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it and every job that it runs."""
+        self._end()
+
+    def environment(self, region: str = REGION) -> dict[str, str]:
+        """What an unmodified client needs in its environment: address, region, credentials."""
+        return {
+            **self._environment,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_REGION": region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "SAGEMAKER_VALIDATE_ROLE": "false",
+        }
+
+    def client_settings(self, region: str = REGION) -> dict[str, str]:
+        """The same as keyword arguments of ``boto3.client``."""
+        return {
+            "endpoint_url": self.endpoint_url,
+            "region_name": region,
+            "aws_access_key_id": self._environment["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": self._environment["AWS_SECRET_ACCESS_KEY"],
+        }
+
+    def interrupt_spot(self, training_job: str, region: str = REGION) -> bool:
+        """Take a training job's spot instance away. False when it does not train just now, or not on spot."""
+        body = json.dumps({"TrainingJobName": training_job, "Region": region}).encode()
+        request = urllib.request.Request(self.endpoint_url + INTERRUPT_SPOT, data=body, method="POST")  # noqa: S310 loopback
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 the address is ours, on loopback
+            return bool(json.load(answer)["interrupted"])
+
+    def _end(self) -> int:
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        try:
+            code = process.wait(_LONGEST_END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        process.stdout.close()
+        return code

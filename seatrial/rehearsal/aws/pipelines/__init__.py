@@ -1,0 +1,1 @@
+"""SageMaker Pipelines that run: a definition is checked, then its steps start real jobs in their real order."""

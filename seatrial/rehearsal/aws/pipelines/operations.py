@@ -1,0 +1,150 @@
+"""The pipeline operations of the HTTP side."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from moto.core.responses import ActionResult
+from moto.sagemaker.responses import SageMakerResponse
+from moto.sagemaker.utils import (
+    get_pipeline_execution_from_arn,
+    get_pipeline_from_name,
+    load_pipeline_definition_from_s3,
+)
+
+from seatrial.rehearsal.aws.operations import executed
+from seatrial.rehearsal.aws.pipelines.definition import Definition, Malformed, read_definition
+from seatrial.rehearsal.aws.pipelines.execution import Execution, Shared
+from seatrial.rehearsal.aws.refusals import Refused, invalid, unsupported
+from seatrial.rehearsal.aws.world import World
+
+_STEPS_PER_PAGE = 100
+
+
+class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto counts as Any
+    """Create checks, Start runs, List and Describe tell what happened."""
+
+    world: ClassVar[World]
+    shared: ClassVar[Shared]
+
+    @executed
+    def create_pipeline(self) -> Any:
+        """Keep a definition that is well formed."""
+        self._check_definition()
+        return super().create_pipeline()
+
+    @executed
+    def update_pipeline(self) -> Any:
+        """Replace a definition by one that is well formed."""
+        self._check_definition()
+        return super().update_pipeline()
+
+    def _check_definition(self) -> None:
+        text, place = self.params.get("PipelineDefinition"), self.params.get("PipelineDefinitionS3Location")
+        if text is None and place is not None:
+            text = load_pipeline_definition_from_s3(place, account_id=self.current_account, partition="aws")
+            text = text if isinstance(text, str) else None  # moto has parsed it already
+        if text is not None:
+            _read(text)
+
+    @executed
+    def start_pipeline_execution(self) -> Any:
+        """Run the pipeline. The same ClientRequestToken again gives the same execution."""
+        pipeline = get_pipeline_from_name(self.sagemaker_backend.pipelines, self.params["PipelineName"])
+        token = self.params.get("ClientRequestToken")
+        for arn, started in pipeline.pipeline_executions.items():
+            if token and started.client_request_token == token:
+                return ActionResult({"PipelineExecutionArn": arn})
+        definition = _read(pipeline.pipeline_definition)
+        try:
+            values = definition.values(self.params.get("PipelineParameters") or [])
+        except Malformed as wrong:
+            raise invalid(str(wrong)) from wrong
+        answer = super().start_pipeline_execution()
+        record = pipeline.pipeline_executions[answer.result["PipelineExecutionArn"]]
+        at_once = (record.parallelism_configuration or {}).get("MaxParallelExecutionSteps")
+        record.rehearsed = Execution(
+            self.world,
+            self.shared,
+            definition=definition,
+            parameters=values,
+            record=record,
+            region=self.region,
+            most_at_once=at_once,
+        )
+        record.rehearsed.start()
+        return answer
+
+    def _execution(self) -> Any:
+        arn = self.params["PipelineExecutionArn"]
+        return get_pipeline_execution_from_arn(self.sagemaker_backend.pipelines, arn).rehearsed
+
+    @executed
+    def describe_pipeline_execution(self) -> Any:
+        """The state that the execution is in, and why it failed."""
+        answer = super().describe_pipeline_execution()
+        answer.result["FailureReason"] = self._execution().record.pipeline_execution_failure_reason
+        return ActionResult({key: value for key, value in answer.result.items() if value is not None})
+
+    @executed
+    def list_pipeline_executions(self) -> Any:
+        """The executions of a pipeline, from moto's records, which the executions keep in step."""
+        answer = super().list_pipeline_executions()
+        for summary in answer.result["PipelineExecutionSummaries"]:
+            if summary.get("PipelineExecutionFailureReason") == "None":
+                del summary["PipelineExecutionFailureReason"]
+        return answer
+
+    @executed
+    def list_pipeline_execution_steps(self) -> Any:
+        """The steps that have begun, the latest first unless asked otherwise."""
+        steps = self._execution().list_steps()
+        if self.params.get("SortOrder", "Descending") == "Descending":
+            steps.reverse()
+        first = int(self.params.get("NextToken") or 0)
+        last = first + int(self.params.get("MaxResults") or _STEPS_PER_PAGE)
+        page: dict[str, Any] = {"PipelineExecutionSteps": steps[first:last]}
+        return ActionResult(page | ({"NextToken": str(last)} if last < len(steps) else {}))
+
+    @executed
+    def stop_pipeline_execution(self) -> Any:
+        """Stop what runs; the execution is Stopping until its jobs have ended."""
+        execution = self._execution()
+        if not execution.stop():
+            raise invalid(f"Only pipelines with executing status can be stopped. Execution is {execution.status}.")
+        return ActionResult({"PipelineExecutionArn": execution.arn})
+
+    @executed
+    def retry_pipeline_execution(self) -> Any:
+        """Run the steps that failed or were stopped again, and what follows them."""
+        execution = self._execution()
+        if not execution.retry():
+            raise invalid(f"Only failed or stopped executions can be retried. Execution is {execution.status}.")
+        return ActionResult({"PipelineExecutionArn": execution.arn})
+
+    @executed
+    def send_pipeline_execution_step_success(self) -> Any:
+        """Answer a callback step."""
+        return self._answer_callback({"OutputParameters": self.params.get("OutputParameters") or []})
+
+    @executed
+    def send_pipeline_execution_step_failure(self) -> Any:
+        """Fail a callback step."""
+        return self._answer_callback(
+            {"FailureReason": self.params.get("FailureReason") or "The callback reported a failure"}
+        )
+
+    def _answer_callback(self, answer: dict[str, Any]) -> Any:
+        if not self.shared.callbacks.answer(self.params["CallbackToken"], answer):
+            raise Refused("ResourceNotFound", "No step waits for this callback token")
+        return ActionResult({})
+
+
+def _read(text: str) -> Definition:
+    try:
+        definition = read_definition(text)
+    except Malformed as wrong:
+        raise invalid(str(wrong)) from wrong
+    if definition.unsupported:
+        raise unsupported(f"pipeline steps of type {', '.join(definition.unsupported)}")
+    return definition

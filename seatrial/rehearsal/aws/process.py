@@ -1,0 +1,93 @@
+"""Follows one job's process to its end: output, time limit, stop requests, exit code."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from seatrial.rehearsal.aws.isolation import ask_to_end, end_now
+
+_TICK_S = 0.05
+_TAIL_LINES = 20
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended. ``why`` is None when it ended by itself, else the reason given to `Watched.stop`."""
+
+    exit_code: int
+    why: str | None
+    tail: tuple[str, ...]
+
+
+class Watched:
+    """A running job process that another thread may stop."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        *,
+        log: Callable[[list[str]], None],
+        limit_s: float | None,
+        grace_s: float,
+    ) -> None:
+        """Give each line to ``log``; after ``limit_s`` or a stop send SIGTERM, and SIGKILL ``grace_s`` later."""
+        self._process = process
+        self._log = log
+        self._deadline = None if limit_s is None else time.monotonic() + limit_s
+        self._grace_s = grace_s
+        self._why: str | None = None
+        self._kill_at: float | None = None
+        self._lock = threading.Lock()
+
+    def stop(self, why: str, *, grace_s: float | None = None) -> None:
+        """Ask the process to end. The first reason stays."""
+        with self._lock:
+            if self._why is not None:
+                return
+            self._why = why
+            self._kill_at = time.monotonic() + (self._grace_s if grace_s is None else grace_s)
+        ask_to_end(self._process)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        end_now(self._process)
+
+    def wait(self) -> Ended:
+        """Read until every holder of the output is gone, then return the exit code."""
+        pipe = self._process.stdout
+        assert pipe is not None
+        tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        rest = b""
+        while True:
+            readable, _, _ = select.select([pipe], [], [], _TICK_S)
+            if readable:
+                chunk = os.read(pipe.fileno(), 65536)
+                *complete, rest = (rest + chunk).split(b"\n")
+                if not chunk and rest:
+                    complete, rest = [rest], b""
+                lines = [line.decode("utf-8", "replace").rstrip("\r") for line in complete]
+                tail.extend(line for line in lines if line.strip())
+                if lines:
+                    self._log(lines)
+                if not chunk:
+                    break
+            self._enforce_limits()
+        pipe.close()
+        code = self._process.wait()
+        return Ended(exit_code=128 - code if code < 0 else code, why=self._why, tail=tuple(tail))
+
+    def _enforce_limits(self) -> None:
+        now = time.monotonic()
+        if self._deadline is not None and now > self._deadline:
+            self.stop("MaxRuntimeExceeded")
+        with self._lock:
+            overdue = self._kill_at is not None and now > self._kill_at
+        if overdue:
+            end_now(self._process)

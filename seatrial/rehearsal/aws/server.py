@@ -1,0 +1,86 @@
+"""The server of one process: moto's application on loopback, with our SageMaker behind it and a fault to inject."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from seatrial.errors import MissingExtra, ResourceError
+from seatrial.rehearsal.aws.isolation import require_namespaces
+from seatrial.rehearsal.aws.world import World
+
+LOOPBACK = "127.0.0.1"
+INTERRUPT_SPOT = "/seatrial/interrupt-spot"
+
+_Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+@contextmanager
+def serving(world: World, *, port: int = 0) -> Iterator[str]:
+    """Serve until the block ends; gives the endpoint URL. One at a time in a process: moto's state is global.
+
+    Raises:
+        MissingExtra: moto is not installed.
+        ResourceError: the port is taken, or jobs cannot be isolated on this machine.
+    """
+    try:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+        from moto.sagemaker import urls
+        from moto.sagemakerruntime import urls as runtime_urls
+        from werkzeug.serving import make_server
+    except ModuleNotFoundError as missing:
+        raise MissingExtra("The offline AWS", "moto[server]", "rehearse") from missing
+    require_namespaces()
+    from seatrial.rehearsal.aws.endpoints.operations import Runtime
+    from seatrial.rehearsal.aws.events import delivering
+    from seatrial.rehearsal.aws.pipelines.execution import Shared
+    from seatrial.rehearsal.aws.responses import SageMaker
+
+    # moto reads a service's URL table when its first request arrives, and has no other hook.
+    before = [(module, dict(module.url_paths)) for module in (urls, runtime_urls)]
+    bound: Any = type("SageMaker", (SageMaker,), {"world": world, "shared": Shared()})
+    urls.url_paths["{0}/$"] = bound.dispatch
+    runtime: Any = type("Runtime", (Runtime,), {"world": world})
+    for path in runtime_urls.url_paths:
+        runtime_urls.url_paths[path] = runtime.dispatch
+    app = _with_faults(DomainDispatcherApplication(create_backend_app), world)
+    try:
+        server = make_server(LOOPBACK, port, app, threaded=True, request_handler=MotoRequestHandler)
+    except (OSError, SystemExit) as taken:  # werkzeug prints and exits where the address is in use
+        raise ResourceError(
+            f"Port {port} of {LOOPBACK} is in use, or may not be opened",
+            why="The offline AWS listens on exactly the port that it was given.",
+            todo="End what listens there, or leave the port out to take a free one.",
+        ) from taken
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        world.endpoint_url = f"http://{LOOPBACK}:{server.server_port}"
+        with delivering(world):
+            yield world.endpoint_url
+    finally:
+        world.close()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        for module, paths in before:
+            module.url_paths.clear()
+            module.url_paths.update(paths)
+
+
+def _with_faults(app: _Wsgi, world: World) -> _Wsgi:
+    """``app``, and one path of ours in front of it: AWS has no operation that takes a spot instance away."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != INTERRUPT_SPOT or environ["REQUEST_METHOD"] != "POST":
+            return app(environ, start_response)
+        asked = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+        job = world.jobs.get((str(asked.get("Region")), "training", str(asked.get("TrainingJobName"))))
+        done = job is not None and job.interrupt_spot()
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps({"interrupted": done}).encode()]
+
+    return answer

@@ -1,0 +1,112 @@
+"""An approval is an event, and an event starts a pipeline: nobody has to poll, and nothing is only claimed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+APPROVED = {
+    "source": ["aws.sagemaker"],
+    "detail-type": ["SageMaker Model Package State Change"],
+    "detail": {"ModelPackageGroupName": ["approvals"], "ModelApprovalStatus": ["Approved"]},
+}
+
+
+def _version(bench: Any, group: str) -> str:
+    served = {"Image": bench.uri, "ModelDataUrl": f"s3://{bench.bucket}/in/a.txt"}
+    inference = {
+        "Containers": [served],
+        "SupportedContentTypes": ["text/csv"],
+        "SupportedResponseMIMETypes": ["text/csv"],
+    }
+    return str(
+        bench.sagemaker.create_model_package(
+            ModelPackageGroupName=group, ModelApprovalStatus="PendingManualApproval", InferenceSpecification=inference
+        )["ModelPackageArn"]
+    )
+
+
+def _pipeline(bench: Any, name: str) -> str:
+    says = {"Std:Join": {"On": " ", "Values": ["asked for", {"Get": "Parameters.Version"}]}}
+    definition = {
+        "Version": "2020-12-01",
+        "Parameters": [{"Name": "Version", "Type": "String"}],
+        "Steps": [{"Name": "say", "Type": "Fail", "Arguments": {"ErrorMessage": says}}],
+    }
+    created = bench.sagemaker.create_pipeline(
+        PipelineName=name,
+        PipelineDefinition=json.dumps(definition),
+        RoleArn=bench.role,
+        ClientRequestToken=f"{name:0>32}",
+    )
+    return str(created["PipelineArn"])
+
+
+def _rule(bench: Any, name: str, pattern: dict[str, Any], *targets: dict[str, Any]) -> None:
+    events = bench.client("events")
+    events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=name, Targets=[{"Id": str(number), **target} for number, target in enumerate(targets)])
+
+
+def test_an_approval_starts_the_pipeline_of_a_rule(bench: Any) -> None:
+    """Registering sends an event too, but only the approval matches; its ARN reaches the pipeline as a parameter."""
+    arn = _pipeline(bench, "release")
+    given = {"PipelineParameterList": [{"Name": "Version", "Value": "$.detail.ModelPackageArn"}]}
+    sqs = bench.client("sqs")
+    queue = sqs.create_queue(QueueName="approvals")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    target = {"Arn": arn, "RoleArn": bench.role, "SageMakerPipelineParameters": given}
+    _rule(bench, "approved", APPROVED, target, {"Arn": queue_arn})
+    bench.sagemaker.create_model_package_group(ModelPackageGroupName="approvals")
+    version = _version(bench, "approvals")
+    bench.sagemaker.update_model_package(ModelPackageArn=version, ModelApprovalStatus="Approved")
+
+    message = bench.until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), bool)[0]
+    assert json.loads(message["Body"])["detail"]["ModelPackageArn"] == version
+    assert not sqs.receive_message(QueueUrl=queue).get("Messages")
+    runs = bench.until(
+        lambda: bench.sagemaker.list_pipeline_executions(PipelineName="release")["PipelineExecutionSummaries"],
+        lambda found: found and found[0]["PipelineExecutionStatus"] == "Failed",
+    )
+    assert len(runs) == 1
+    steps = bench.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=runs[0]["PipelineExecutionArn"])
+    assert steps["PipelineExecutionSteps"][0]["FailureReason"] == f"asked for {version}"
+
+
+def test_an_event_of_somebody_else_starts_a_pipeline(bench: Any) -> None:
+    """put_events towards a pipeline target makes moto answer 500."""
+    arn = _pipeline(bench, "alarmed")
+    given = {"PipelineParameterList": [{"Name": "Version", "Value": "fixed"}]}
+    _rule(
+        bench, "mine", {"source": ["mine"]}, {"Arn": arn, "RoleArn": bench.role, "SageMakerPipelineParameters": given}
+    )
+    entry = {"Source": "mine", "DetailType": "drift", "Detail": "{}"}
+    assert bench.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+    assert len(bench.sagemaker.list_pipeline_executions(PipelineName="alarmed")["PipelineExecutionSummaries"]) == 1
+
+
+def test_the_end_of_a_job_is_an_event(bench: Any) -> None:
+    """People page on failed jobs: a rule for them must see the real end."""
+    sqs = bench.client("sqs")
+    queue = sqs.create_queue(QueueName="failures")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker Processing Job State Change"],
+        "detail": {"ProcessingJobStatus": ["Failed"], "ProcessingJobName": ["paged"]},
+    }
+    _rule(bench, "failed", pattern, {"Arn": queue_arn})
+    bench.process("paged", "raise SystemExit(9)")
+    message = bench.until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), bool)[0]
+    assert json.loads(message["Body"])["detail"]["FailureReason"].endswith("exit code: 9")
+
+
+def test_an_approval_status_that_does_not_exist_is_refused(bench: Any) -> None:
+    """'approved' in lower case would never deploy."""
+    bench.sagemaker.create_model_package_group(ModelPackageGroupName="spelling")
+    version = _version(bench, "spelling")
+    with pytest.raises(ClientError, match="enum value set"):
+        bench.sagemaker.update_model_package(ModelPackageArn=version, ModelApprovalStatus="approved")

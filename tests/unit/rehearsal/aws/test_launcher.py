@@ -1,0 +1,78 @@
+"""The offline AWS ends with whoever started it, and takes its jobs along."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from seatrial.errors import ResourceError
+from seatrial.rehearsal.aws import OfflineAws
+
+_OWNER = """
+import sys, uuid, json
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from conftest import Bench, URI
+from seatrial.rehearsal.aws import Image, OfflineAws
+aws = OfflineAws([Image(uri=URI, python=Path(sys.executable), workdir=Path.cwd())]).__enter__()
+bench = Bench(aws)
+request = bench.processing_request("orphan", "import time; time.sleep(600)")
+request["AppSpecification"]["ContainerArguments"] = ["{mark}"]
+bench.sagemaker.create_processing_job(**request)
+bench.until(lambda: any("{mark}" in Path(p, "cmdline").read_text() and "unshare" not in Path(p, "cmdline").read_text()
+    for p in map(str, Path("/proc").glob("[0-9]*")) if Path(p, "cmdline").exists()), bool)
+print(aws.endpoint_url, flush=True)
+sys.stdin.read()
+"""
+
+
+def _marked(mark: str) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (folder / "cmdline").read_bytes() and int(folder.name) != os.getpid():
+                found.append(int(folder.name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def test_nothing_outlives_an_owner_that_was_killed() -> None:
+    """A person presses ^C twice, a CI job is cancelled: neither a server nor a job may stay behind."""
+    mark = f"orphan-{os.getpid()}"
+    script = _OWNER.format(tests=str(Path(__file__).parent), mark=mark)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        url = owner.stdout.readline().strip()
+        assert url.startswith("http://127.0.0.1:")
+        assert _marked(mark)
+        owner.send_signal(signal.SIGKILL)
+    port = int(url.rpartition(":")[2])
+    end = time.monotonic() + 15
+    while time.monotonic() < end and (_marked(mark) or _listens(port)):
+        time.sleep(0.05)
+    assert _marked(mark) == []
+    assert not _listens(port)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_server_that_cannot_start_says_why() -> None:
+    """An address in use is a sentence, not a stack trace or a hang."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ResourceError, match="in use"), OfflineAws(port=taken.getsockname()[1]):
+            pass
