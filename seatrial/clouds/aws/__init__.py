@@ -1,6 +1,8 @@
 """AWS: SageMaker Pipelines from pipeline documents.
 
-``limits`` holds what the service allows and botocore's shapes do not say, ``shapes`` validates requests against those
-shapes, ``steptypes`` says what each step type's arguments and properties are, ``references`` reads ``Get``
-expressions, and ``check`` puts them together: it takes any pipeline definition, ours or the ``sagemaker`` SDK's.
+``pipeline`` compiles a plan to a definition: ``jobsteps`` makes a step of each job, ``conditions`` of each choice,
+``channels`` decides which folders pass between them, ``jobfile`` writes what a job reads, and ``parameters`` and
+``settings`` hold what the start and the deployment give. ``check`` holds any definition, ours or the SDK's,
+against botocore: ``shapes`` judges requests, ``scope`` and ``references`` what refers to what, ``steptypes`` and
+``limits`` say what the service knows.
 """
