@@ -159,7 +159,7 @@ def _settings(document: Document, machine: Machine, journal: Journal) -> Setting
             **passed,
             "PYTHONPATH": os.pathsep.join([str(machine.root), str(package.parent)]),
             "PYTHONUNBUFFERED": "1",
-            "SEATRIAL_RUN": journal.id,
+            "SEATRIAL_RUN": os.environ.get("SEATRIAL_RUN", journal.id),  # a job of a longer run keeps its name
             **(machine.environment or {}),
         },
         watch=[machine.root, package],
