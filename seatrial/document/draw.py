@@ -6,6 +6,7 @@ tasks. The layout is layered from top to bottom: a task stands below everything 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -120,7 +121,7 @@ class _Layout:
         rows = [
             [name for name in boxes if layers[name] == layer] for layer in range(max(layers.values(), default=-1) + 1)
         ]
-        for above, row in zip(rows, rows[1:], strict=False):
+        for above, row in itertools.pairwise(rows):
             place = {name: i for i, name in enumerate(above)}
             row.sort(key=lambda name, place=place: _barycentre(graph.tasks[name], place))  # type: ignore[misc]
         widths = [sum(boxes[n].width for n in row) + _GAP_X * (len(row) - 1) for row in rows]
@@ -152,7 +153,7 @@ def _root(document: Document) -> Graph:
 
 
 def _layers(graph: Graph) -> dict[str, int]:
-    """Task -> longest way from a task that waits for nothing."""
+    """Task -> row: below all that it waits for, and as close above what waits for it as it can be."""
     found: dict[str, int] = {}
     waiting = dict(graph.tasks)
     while waiting:
@@ -160,6 +161,9 @@ def _layers(graph: Graph) -> dict[str, int]:
             if task.after <= found.keys():
                 found[name] = max((found[b] + 1 for b in task.after), default=0)
                 del waiting[name]
+    for name in sorted(found, key=lambda n: -found[n]):
+        below = [found[t.name] for t in graph.tasks.values() if name in t.after]
+        found[name] = min(below) - 1 if below else found[name]
     return found
 
 
