@@ -20,13 +20,14 @@ _GAP_X, _GAP_Y, _TITLE = 26.0, 44.0, 22.0
 _STYLE = """
 :root { --page:#fff; --ink:#17202a; --muted:#55606e; --line:#7d8896; --node:#eef3fa; --edge:#9db4d6; --group:#f7f8fa; }
 @media (prefers-color-scheme: dark) {
-  :root { --page:#10151b; --ink:#e5eaf0; --muted:#9fabb8; --line:#7d8896; --node:#1d2a3a; --edge:#49678f; --group:#161d25; }
+  :root { --page:#10151b; --ink:#e5eaf0; --muted:#9fabb8; --node:#1d2a3a; --edge:#49678f; --group:#161d25; }
 }
 svg { background: var(--page); font: 13px system-ui, sans-serif; }
 .node rect { fill: var(--node); stroke: var(--edge); } .node text { fill: var(--ink); text-anchor: middle; }
 .group rect { fill: var(--group); stroke: var(--line); stroke-dasharray: 5 4; }
 .group > text { fill: var(--muted); font-size: 12px; }
-.edge { fill: none; stroke: var(--line); stroke-width: 1.3; marker-end: url(#arrow); } .edge.always { stroke-dasharray: 3 3; }
+.edge { fill: none; stroke: var(--line); stroke-width: 1.3; marker-end: url(#arrow); }
+.edge.always { stroke-dasharray: 3 3; }
 marker path { fill: var(--line); }
 """
 
