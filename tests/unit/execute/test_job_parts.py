@@ -368,7 +368,7 @@ class Opened(Made):
             return await super().__call__(call)
         part = read_text(base64.b64decode(container.args[1]).decode())
         inputs = vertex.parameters(part, call.inputs.parameters)
-        several = {name: found for name, found in call.inputs.artifacts.items()}
+        several = call.inputs.artifacts
         artifacts = {
             name: [a for key in vertex.keys(name, several) for a in unpacked(several[key])]
             for name in part.root.input_artifacts
@@ -412,7 +412,7 @@ def test_a_swapped_output_is_noticed() -> None:
     assert right == whole(document, {})[0]
     wrong = Service({})
     wrong.job(jobs[0])
-    wrong.given[jobs[0].name].parameters = {k: "other" for k in wrong.given[jobs[0].name].parameters}
+    wrong.given[jobs[0].name].parameters = dict.fromkeys(wrong.given[jobs[0].name].parameters, "other")
     wrong.ended.add(jobs[0].name)
     wrong.job(jobs[1])
     assert sorted(wrong.leaf.calls) != right
