@@ -368,7 +368,7 @@ class Opened(Made):
             return await super().__call__(call)
         part = read_text(base64.b64decode(container.args[1]).decode())
         inputs = vertex.parameters(part, call.inputs.parameters)
-        several = dict(call.inputs.artifacts.items())
+        several = call.inputs.artifacts
         artifacts = {
             name: [a for key in vertex.keys(name, several) for a in unpacked(several[key])]
             for name in part.root.input_artifacts
