@@ -22,6 +22,8 @@ from seatrial.execute.job import FORMAT
 
 Json = Any
 NAME = "job.json"
+SCRIPT = "job.sh"
+"""The program itself, for an image without Seatrial."""
 SPOT_STATE = "/opt/ml/checkpoints/seatrial"
 """Where a job that may be interrupted keeps what it has finished; SageMaker brings it back when the job goes on."""
 

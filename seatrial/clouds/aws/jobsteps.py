@@ -15,6 +15,7 @@ from seatrial.clouds.aws.registration import Registration
 from seatrial.clouds.aws.settings import SageMakerSettings
 from seatrial.document.jobs import Job, JobOutput, PipelineParameter
 from seatrial.errors import DocumentError
+from seatrial.execute.foreign import launcher
 
 Json = Any
 
@@ -96,19 +97,16 @@ def step_of(job: Job, context: Context) -> Built:
     registration = context.channels.made[job.name].registration
     if registration is not None:
         return Built(_registration(job, registration, context))
-    if job.kind == "foreign":
-        raise DocumentError(
-            f"job '{job.name}' runs on image {job.image}, which does not hold Seatrial",
-            why="The program of a job reads its inputs and writes its outputs with Seatrial.",
-            todo="Pass --image with one that holds Seatrial and what the task needs.",
-        )
     training = job.kind == "training"
     mounts = _mounts(job, context, training=training)
     settings = context.settings
-    content = jobfile.written(
-        jobfile.specification(job, context.channels, mounts, context.parameters, settings.preload)
-    )
-    key = jobfile.key(content)
+    specification = jobfile.specification(job, context.channels, mounts, context.parameters, settings.preload)
+    if job.kind == "foreign":
+        content = launcher(specification).encode()
+        key = jobfile.key(content, jobfile.SCRIPT)
+    else:
+        content = jobfile.written(specification)
+        key = jobfile.key(content)
     arguments = _training(job, context, key) if training else _processing(job, context, key, mounts)
     step: dict[str, Json] = {
         "Name": job.name,
@@ -155,7 +153,9 @@ def _processing(job: Job, context: Context, key: str, mounts: jobfile.Mounts) ->
     arguments: dict[str, Json] = {
         "AppSpecification": {
             "ImageUri": context.parameters.image(job.image),
-            "ContainerEntrypoint": [*PROGRAM, f"{file}/{jobfile.NAME}"],
+            "ContainerEntrypoint": ["sh", f"{file}/{jobfile.SCRIPT}"]
+            if job.kind == "foreign"
+            else [*PROGRAM, f"{file}/{jobfile.NAME}"],
         },
         "Environment": _environment(job, context),
         "ProcessingInputs": [_processing_input(*one) for one in read],

@@ -182,17 +182,16 @@ class LocalEndpoints:
         while time.monotonic() < end:
             if not supervised(folder):
                 _start_supervisor(name, folder, port)
-            with contextlib.suppress(OSError):  # it is starting, or it ended
-                control = Control(folder, _START_S)
+            with contextlib.suppress(OSError), contextlib.ExitStack() as held:  # it is starting, or it ended
+                control = held.enter_context(Control(folder, _START_S))
                 try:
                     state = control.ask("status")
-                    if state["status"] != "stopping":
-                        _refuse_other_port(name, state["port"], port)
-                        return control
-                except BaseException:
-                    control.close()
-                    raise
-                control.close()
+                except EndpointError:
+                    state = {"status": "stopping"}  # it ended while it was asked
+                if state["status"] != "stopping":
+                    _refuse_other_port(name, state["port"], port)
+                    held.pop_all()
+                    return control
             time.sleep(0.01)
         raise _stuck(folder, f"the supervisor of endpoint '{name}' does not answer")
 

@@ -168,7 +168,8 @@ class Service:
     def start(self, name: str, entry: list[str], arguments: Json, opt: Path) -> None:
         program, *words = [word.replace("/opt/ml", str(opt / "ml")) for word in entry]
         file = Path(words[-1])
-        file.write_text(file.read_text().replace('"/opt/ml', f'"{opt}/ml'))
+        quote = '"' if file.suffix == ".json" else ""
+        file.write_text(file.read_text().replace(f"{quote}/opt/ml", f"{quote}{opt}/ml"))
         given = {key: self.value(value) for key, value in arguments["Environment"].items()}
         assert all(isinstance(value, str) and len(value) <= 256 for value in given.values())
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", ""), **given}

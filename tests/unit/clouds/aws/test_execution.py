@@ -17,7 +17,9 @@ from tests.unit.clouds.aws.service import Service
 
 Json = Any
 ROLE = "arn:aws:iam::123456789012:role/training"
-SETTINGS = SageMakerSettings(role_arn=ROLE, artifact_root="s3://bucket/demo", images={"bench": "bench@sha256:1"})
+SETTINGS = SageMakerSettings(
+    role_arn=ROLE, artifact_root="s3://bucket/demo", images={"bench": "bench@sha256:1", "alpine": "alpine@sha256:2"}
+)
 
 STEPS = """
 from __future__ import annotations
@@ -109,3 +111,35 @@ def test_else_branch_and_optional_parameter(demo: Any, tmp_path: Path) -> None:
     assert written(service, "large") == "large 5.5 a 'b' \"c\" ü"
     again = executed(demo, tmp_path / "again", fuse=True, n=11, label="x", extra="y")
     assert written(again, "large") == "large 5.5 xy"
+
+
+STRANGERS = """
+from kfp import dsl
+
+@dsl.container_component
+def count(text: str, n: dsl.OutputPath(int), data: dsl.Output[dsl.Dataset]):
+    return dsl.ContainerSpec(
+        image="alpine",
+        command=["sh", "-c", 'mkdir -p "$(dirname "$1")" && printf %s "${#0}" > "$1" && echo "$0" > "$2"'],
+        args=[text, n, data.path],
+    )
+
+@dsl.container_component
+def show(n: int, data: dsl.Input[dsl.Dataset], out: dsl.Output[dsl.Dataset]):
+    return dsl.ContainerSpec(
+        image="alpine", command=["sh", "-c", 'echo "$0:" $(cat "$1") | tee "$2"'], args=[n, data.path, out.path]
+    )
+
+@dsl.pipeline(name="demo")
+def demo(text: str = "it's $HOME") -> None:
+    made = count(text=text)
+    show(n=made.outputs["n"], data=made.outputs["data"])
+"""
+
+
+def test_images_without_seatrial_run_a_shell_script(bench: Any, tmp_path: Path) -> None:
+    """Nobody has to rebuild an image: values and artifacts cross jobs with ``sh`` alone."""
+    bench.write("pipe.py", STRANGERS)
+    service = executed(bench, tmp_path, fuse=True)
+    assert service.ran == ["count", "show"]
+    assert "10: it's $HOME" in service.said["show"] + service.said["count"]

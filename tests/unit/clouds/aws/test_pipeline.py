@@ -206,8 +206,8 @@ def test_warm_pool_on_spot_capacity_is_refused(pipeline: Read) -> None:
         sagemaker(document)
 
 
-def test_image_without_seatrial_is_refused() -> None:
-    """Its job would start, and fail on the first line."""
+def test_image_without_seatrial_runs_a_shell_script() -> None:
+    """Seatrial's own program would fail there on the first line."""
     text = """
     pipelineInfo: {name: p}
     schemaVersion: 2.1.0
@@ -215,10 +215,10 @@ def test_image_without_seatrial_is_refused() -> None:
     deploymentSpec: {executors: {e: {container: {image: "python:3.11", command: [sh, -c, "echo hello"]}}}}
     root: {dag: {tasks: {hello: {componentRef: {name: c}, taskInfo: {name: hello}}}}}
     """
-    with pytest.raises(DocumentError, match=r"image python:3\.11, which does not hold Seatrial") as caught:
-        sagemaker(read_text(text))
-    assert "--image" in caught.value.todo
-    assert sagemaker(read_text(text), image="bench").files
+    foreign, own = sagemaker(read_text(text)).files, sagemaker(read_text(text), image="bench").files
+    assert [name.rpartition("/")[2] for name in foreign] == ["job.sh"]
+    assert next(iter(foreign.values())).startswith(b"#!/bin/sh")
+    assert [name.rpartition("/")[2] for name in own] == ["job.json"]
 
 
 BEHIND = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
+import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,12 @@ def deploy(endpoints: LocalEndpoints, version: int, package: Path, **more: Any) 
     settings = more.pop("settings", Endpoint())
     digest = more.pop("digest", None) or Package.open(package).digest
     return endpoints.deploy("m", str(version), package, digest=digest, settings=settings, **more)
+
+
+def own_port() -> Endpoint:
+    """A port that no other test, looking for a free one from 8080 on, can take in between."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return Endpoint(port=free.getsockname()[1])
 
 
 def alive(pid: int) -> bool:

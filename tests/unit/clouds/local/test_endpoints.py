@@ -19,7 +19,7 @@ from seatrial.clouds.local.endpoints import LocalEndpoints
 from seatrial.errors import EndpointError, ResourceError
 from seatrial.package.read import Package
 from seatrial.project import Endpoint
-from tests.unit.clouds.local.endpoint_samples import alive, deploy, port_of, predict, wrong_golden
+from tests.unit.clouds.local.endpoint_samples import alive, deploy, own_port, port_of, predict, wrong_golden
 
 
 class Traffic:
@@ -156,7 +156,7 @@ def test_a_killed_server_is_restarted_and_callers_are_answered(
 def test_a_killed_supervisor_takes_its_server_along_and_is_replaced_on_the_same_port(
     endpoints: LocalEndpoints, packages: tuple[Path, Path]
 ) -> None:
-    deploy(endpoints, 1, packages[0])
+    deploy(endpoints, 1, packages[0], settings=own_port())
     state = read_state(folder_of(endpoints._state, "m"))
     assert state is not None
     os.kill(state["pid"], signal.SIGKILL)
