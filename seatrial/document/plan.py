@@ -37,6 +37,7 @@ from seatrial.errors import DocumentError
 
 __all__ = [
     "Choice",
+    "Constant",
     "Figures",
     "FirstOf",
     "Gathered",

@@ -138,10 +138,10 @@ class Unfolder:
                 " in the pipeline.",
             )
         wants = must or plain or (fragile and task.condition is None) or self._fuse
-        if obstacle is not None or not wants:
+        branch = walk.chain and task.condition is not None and not must  # all of an If, Elif and Else, or none
+        if obstacle is not None or not wants or branch:
             return False
-        several = self._fuse and not (must or plain or fragile) and self._spread_out(member)
-        if several:
+        if self._fuse and not (must or plain or fragile) and self._spread_out(member):
             return False
         self._drafts.add(member)
         if not (self._fuse and self._drafts.join([member], walk.scope)):

@@ -41,7 +41,7 @@ def spec(folder: Path, command: list[str], parameters: Json, **more: Json) -> di
             "artifacts": {"out": SLOT},
         },
     }
-    task = {
+    task: dict[str, Any] = {
         "componentRef": {"name": "comp"},
         "taskInfo": {"name": "one"},
         "inputs": {
