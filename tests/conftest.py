@@ -54,9 +54,9 @@ class Bench:
         return path
 
     def compile(self, pipeline: str = "pipe.py") -> str:
-        """The pipeline document; the project's own modules are imported anew."""
+        """The pipeline document; modules of this project, and of another test's, are imported anew."""
         for name, module in list(sys.modules.items()):
-            if (getattr(module, "__file__", None) or "").startswith(str(self.root)):
+            if (getattr(module, "__file__", None) or "").startswith(str(self.root.parent)):
                 del sys.modules[name]
         return compile_pipeline(self.root / pipeline, root=self.root, image="bench")
 
