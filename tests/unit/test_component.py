@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 
 from seatrial import component as subject
-from seatrial.component import Artifact, Dataset, Input, Metrics, Output, Resources, cast_value, component
+from seatrial.component import (
+    Artifact,
+    Dataset,
+    Input,
+    Metrics,
+    Output,
+    Resources,
+    TrainingOptions,
+    cast_value,
+    component,
+)
 from seatrial.errors import ComponentError
 
 
@@ -164,3 +174,19 @@ def test_importing_it_needs_the_standard_library_only() -> None:
         [sys.executable, "-c", code], env={"PYTHONPATH": str(root)}, capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == "[]"
+
+
+def test_what_a_cloud_should_make_of_a_component_travels_in_its_environment() -> None:
+    """The planner of jobs reads it there; kfp cannot load a component document that holds variables."""
+
+    def f(n: int) -> None:
+        """Nothing."""
+
+    trained = component(job="fit", training=TrainingOptions(spot=True, keep_alive_s=60))(f)
+    assert trained._hints() == {
+        "SEATRIAL_JOB": "fit",
+        "SEATRIAL_KIND": "training",
+        "SEATRIAL_TRAINING": '{"keep_alive_s": 60, "max_run_s": 86400, "spot": true}',
+    }
+    assert component(registration=True)(f)._hints() == {"SEATRIAL_KIND": "registration"}
+    assert component()(f)._hints() == {}

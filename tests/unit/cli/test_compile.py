@@ -79,9 +79,11 @@ def test_wrong_definition_is_an_error(folder: Path) -> None:
 
 
 def test_what_cannot_be_expressed_is_an_error_and_nothing_is_written(folder: Path) -> None:
-    result = call("hello.yaml")
+    text = (folder / "hello.yaml").read_text()
+    (folder / "odd.yaml").write_text(text.replace("taskInfo", "sidecar: {}, taskInfo", 1))
+    result = call("odd.yaml")
     assert isinstance(result.exception, DocumentError)
-    assert "does not hold Seatrial" in result.exception.what
+    assert "sidecar: not supported" in result.exception.what
     assert not list(folder.glob("*.json"))
 
 

@@ -26,7 +26,7 @@ from seatrial.execute.run import Machine, execute
 Json = Any
 REPOSITORY = Path(__file__).resolve().parents[3]
 
-STEPS = """
+STAGES = """
 from __future__ import annotations
 import time
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ def tell(text: str, names: list[str]) -> Made:
 
 PIPE = """
 from kfp import dsl
-from steps import each, join, make, tell
+from stages import each, join, make, tell
 
 @dsl.pipeline(name="p")
 def p(n: int = 3, text: str = "hello") -> int:
@@ -145,7 +145,7 @@ class Service:
 
 @pytest.fixture
 def service(bench: Any) -> Service:
-    bench.write("steps.py", STEPS)
+    bench.write("stages.py", STAGES)
     bench.write("pipe.py", PIPE)
     return Service(bench.root, plan(read_text(bench.compile())), {"n": 5, "text": "hello"})
 
