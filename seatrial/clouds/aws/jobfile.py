@@ -45,9 +45,9 @@ def environment_name(parameter: str) -> str:
     return f"SEATRIAL_PARAMETER_{re.sub(r'[^A-Za-z0-9_]', '_', parameter)}"
 
 
-def version_name(output: JobOutput) -> str:
-    """The variable that holds the version which a registration gave."""
-    return f"SEATRIAL_VERSION_{re.sub(r'[^A-Za-z0-9_]', '_', output.job)}"
+def output_name(output: JobOutput) -> str:
+    """The variable that holds what a step without a machine gave."""
+    return f"SEATRIAL_OUTPUT_{re.sub(r'[^A-Za-z0-9_]', '_', f'{output.job}_{output.name}')}"
 
 
 def pipeline_parameters(job: Job) -> tuple[str, ...]:
@@ -55,9 +55,9 @@ def pipeline_parameters(job: Job) -> tuple[str, ...]:
     return tuple(sorted({v.name for v in job.parameters.values() if isinstance(v, PipelineParameter)}))
 
 
-def registered(job: Job, channels: Channels) -> tuple[JobOutput, ...]:
-    """Versions that a job reads."""
-    return tuple(dict.fromkeys(o for o in read_values(job) if channels.made[o.job].registration))
+def told_by_steps(job: Job, channels: Channels) -> tuple[JobOutput, ...]:
+    """Scalars that a job reads and that lie in no file: a version, what a function answered."""
+    return tuple(dict.fromkeys(o for o in read_values(job) if channels.made[o.job].own))
 
 
 def specification(
@@ -107,8 +107,8 @@ def _parameter(value: JobParameter, channels: Channels, mounts: Mounts, paramete
         return {**found, "absent": ABSENT} if parameters.may_be_absent(value.name) else found
     if isinstance(value, JobOutput):
         made = channels.made[value.job]
-        if made.registration is not None:
-            return {"environment": version_name(value)}
+        if made.own is not None:
+            return {"environment": output_name(value)}
         folder = made.values.on(mounts.inputs[(value.job, made.values.channel)])
         return {"file": f"{folder}/{VALUES_FILE}", "name": value.name}
     if isinstance(value, Gathered | FirstOf):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seatrial.clouds.aws import limits
+from seatrial.clouds.aws.machineless import Failure, Function, machineless
 from seatrial.clouds.aws.settings import IMAGE, ROLE, ROOT, SageMakerSettings
 from seatrial.document import values
 from seatrial.document.jobs import Plan
@@ -19,7 +20,7 @@ Json = Any
 ABSENT = "null"
 """What stands for an optional parameter that nobody gave: SageMaker has no null and asks for a value otherwise."""
 
-_TYPES = {"STRING": "String", "NUMBER_INTEGER": "Integer", "NUMBER_DOUBLE": "Float", "BOOLEAN": "Boolean"}
+PARAMETER_TYPES = {"STRING": "String", "NUMBER_INTEGER": "Integer", "NUMBER_DOUBLE": "Float", "BOOLEAN": "Boolean"}
 _REGISTRY = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/.+|public\.ecr\.aws/.+")
 
 
@@ -103,13 +104,13 @@ def _absent(spec: ParameterSpec) -> bool:
 
 def _declared(name: str, spec: ParameterSpec) -> dict[str, Json]:
     absent = _absent(spec)
-    kind = "String" if absent else _TYPES.get(spec.type, "String")
+    kind = "String" if absent else PARAMETER_TYPES.get(spec.type, "String")
     entry: dict[str, Json] = {"Name": name, "Type": kind}
     if absent:
         entry["DefaultValue"] = ABSENT
     elif spec.has_default:
         default = spec.default if spec.type in ("LIST", "STRUCT") else values.cast(spec.default, spec.type)
-        entry["DefaultValue"] = default if spec.type in _TYPES else json.dumps(default, sort_keys=True)
+        entry["DefaultValue"] = default if spec.type in PARAMETER_TYPES else json.dumps(default, sort_keys=True)
     if kind == "String" and spec.type == "STRING" and spec.literals:
         entry["EnumValues"] = [*spec.literals, ABSENT] if absent else list(spec.literals)
     return entry
@@ -117,7 +118,13 @@ def _declared(name: str, spec: ParameterSpec) -> dict[str, Json]:
 
 def _image_parameters(plan: Plan, settings: SageMakerSettings) -> Mapping[str, str]:
     """A parameter for each image whose address only the deployment knows; the project's own is plainly `IMAGE`."""
-    unknown = [job for job in plan.jobs() if job.image not in settings.images and not _REGISTRY.fullmatch(job.image)]
+    unknown = [
+        job
+        for job in plan.jobs()
+        if job.image not in settings.images
+        and not _REGISTRY.fullmatch(job.image)
+        and not isinstance(machineless(job), Function | Failure)
+    ]
     own = sorted({job.image for job in unknown if job.kind != "foreign"})
     names: dict[str, str] = {}
     for image in sorted({job.image for job in unknown}):
