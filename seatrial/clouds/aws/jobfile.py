@@ -17,6 +17,7 @@ from typing import Any
 
 from seatrial.clouds.aws.channels import VALUES_FILE, Channels, read_values
 from seatrial.clouds.aws.parameters import ABSENT, Parameters
+from seatrial.clouds.aws.settings import SageMakerSettings
 from seatrial.document.jobs import FirstOf, Gathered, Job, JobOutput, JobParameter, PipelineParameter
 from seatrial.execute.job import FORMAT
 
@@ -24,6 +25,13 @@ Json = Any
 NAME = "job.json"
 SCRIPT = "job.sh"
 """The program itself, for an image without Seatrial."""
+_INHERITED = (
+    *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "AWS_EC2_METADATA_DISABLED"),
+    *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+    *("AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+)
+"""How tasks reach AWS, as the service tells the job's container."""
 SPOT_STATE = "/opt/ml/checkpoints/seatrial"
 """Where a job that may be interrupted keeps what it has finished; SageMaker brings it back when the job goes on."""
 
@@ -61,7 +69,7 @@ def told_by_steps(job: Job, channels: Channels) -> tuple[JobOutput, ...]:
 
 
 def specification(
-    job: Job, channels: Channels, mounts: Mounts, parameters: Parameters, preload: tuple[str, ...]
+    job: Job, channels: Channels, mounts: Mounts, parameters: Parameters, settings: SageMakerSettings
 ) -> Mapping[str, Json]:
     """What the job's program reads."""
     made = channels.made[job.name]
@@ -80,12 +88,13 @@ def specification(
             for name, several in sorted(job.artifacts.items())
         },
         "outputs": outputs,
-        "environment": {"SEATRIAL_TARGET": "aws"},
+        "environment": {**settings.environment, "SEATRIAL_TARGET": "aws"},
+        "inherit": list(_INHERITED),
         "failure": mounts.failure,
         "logs": mounts.logs,
     }
-    if preload:
-        found["preload"] = list(preload)
+    if settings.preload:
+        found["preload"] = list(settings.preload)
     if job.training is not None and job.training.spot:
         found["state"] = SPOT_STATE
     return found

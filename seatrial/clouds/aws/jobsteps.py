@@ -44,7 +44,7 @@ def step_of(job: Job, context: Context) -> Built:
     training = job.kind == "training"
     mounts = _mounts(job, context, training=training)
     settings = context.settings
-    specification = jobfile.specification(job, context.channels, mounts, context.parameters, settings.preload)
+    specification = jobfile.specification(job, context.channels, mounts, context.parameters, settings)
     if job.kind == "foreign":
         content = launcher(specification).encode()
         key = jobfile.key(content, jobfile.SCRIPT)

@@ -13,7 +13,7 @@ from seatrial.clouds.aws.settings import IMAGE, ROLE, ROOT, SageMakerSettings
 from seatrial.document import values
 from seatrial.document.jobs import Plan
 from seatrial.document.model import Document, ParameterSpec
-from seatrial.errors import DocumentError
+from seatrial.errors import DocumentError, UsageError
 
 Json = Any
 
@@ -96,6 +96,44 @@ class Parameters:
                 why="A SageMaker pipeline is started with short, named scalars.",
                 todo="Rename or shorten them; long values and artifacts belong in a file that an importer names.",
             )
+
+
+def started_with(document: Document, arguments: Mapping[str, Json]) -> dict[str, str]:
+    """A pipeline's arguments as a start of it takes them: text.
+
+    Raises:
+        UsageError: one is unknown, missing, of another type or too long; every problem is told.
+    """
+    specs = document.root.input_parameters
+    problems = [
+        f"'{name}' is unknown; it takes {', '.join(sorted(specs))}" for name in sorted(set(arguments) - set(specs))
+    ]
+    found: dict[str, str] = {}
+    for name, spec in sorted(specs.items()):
+        value = arguments.get(name)
+        if value is None:
+            if name in arguments and not _absent(spec):
+                problems.append(f"'{name}' is null, and it has to have a value")
+            elif not spec.optional:
+                problems.append(f"'{name}' is missing")
+            continue
+        try:
+            value = values.cast(value, spec.type)
+        except ValueError as exc:
+            problems.append(f"'{name}': {exc}")
+            continue
+        found[name] = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+        if len(found[name]) > limits.MAX_CONTAINER_TEXT:
+            problems.append(
+                f"'{name}' has {len(found[name])} characters, and a job can be handed {limits.MAX_CONTAINER_TEXT}"
+            )
+    if problems:
+        raise UsageError(
+            f"pipeline '{document.name}' cannot be started with these arguments: {'; '.join(problems)}",
+            why="What a job is handed has a name and a type, and is checked before a machine starts.",
+            todo="Correct --arguments.",
+        )
+    return found
 
 
 def _absent(spec: ParameterSpec) -> bool:

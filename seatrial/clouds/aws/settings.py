@@ -112,6 +112,8 @@ class SageMakerSettings(Settings):
     only: it does not see that source tables, a champion or an endpoint changed."""
     preload: tuple[str, ...] = ()
     """Modules that the job's program imports once for all of its tasks."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    """What every task is told, at any length: it travels in the job's file, not in the request."""
     kms_key: str | None = None
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
