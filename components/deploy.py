@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.register import COMPARED_WITH
 from seatrial import clouds, project
+from seatrial.clouds.base import Version
 from seatrial.component import component, observes, say
+from seatrial.errors import RegistryError
 
 
 @dataclass(frozen=True)
@@ -19,20 +22,22 @@ class DeployResult:
 
 
 @component(job="release")
-def deploy(model: str, version: int, champion_version: int) -> DeployResult:
+def deploy(model: str, version: int, champion_version: int | None = None) -> DeployResult:
     """Bring the version up, check it, make it champion and move the traffic to it, in this order.
 
     A version that does not come up, or answers its golden sample wrong, changes nothing: the champion keeps serving.
-    ``champion_version`` is the version that the gate compared with (0: none). When another one became champion since,
-    the promotion is refused.
+    ``champion_version`` is the version that the gate compared with (0: none); left out, the version's registration
+    says so. When another one became champion since, the promotion is refused.
     """
     opened = project.load()
     settings = opened.model(model)
     cloud = clouds.load(opened.target, opened.state)
     chosen = cloud.registry.version(model, version)
 
+    expected = compared_with(chosen) if champion_version is None else champion_version
+
     def promote() -> None:
-        cloud.registry.promote(model, version, expected_champion=champion_version or None)
+        cloud.registry.promote(model, version, expected_champion=expected or None)
 
     served = cloud.endpoints.deploy(
         model,
@@ -45,6 +50,22 @@ def deploy(model: str, version: int, champion_version: int) -> DeployResult:
     observes(serving, target=opened.target, state=str(opened.state), model=model)
     say(f"{served.url}   {model} v{version} is champion")
     return DeployResult(version=version, url=served.url)
+
+
+def compared_with(version: Version) -> int:
+    """The champion that a version's evidence compared it with; 0: there was none.
+
+    Raises:
+        RegistryError: its registration does not say.
+    """
+    kept = version.tags.get(COMPARED_WITH)
+    if kept is None:
+        raise RegistryError(
+            f"{version.model} v{version.number} does not say which champion it was compared with",
+            why="Without that nobody knows whether its evidence still holds.",
+            todo="Train it again: a version that this project's pipeline registers says so.",
+        )
+    return int(kept)
 
 
 def serving(target: str, state: str, model: str) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from pathlib import Path
 from seatrial import clouds, project
 from seatrial.component import Artifact, Input, Model, component, observes, say
 
+COMPARED_WITH = "champion_version"
+"""The tag that keeps which champion a version's evidence compared it with; "0": there was none."""
+
 
 @dataclass(frozen=True)
 class RegisterResult:
@@ -30,6 +33,7 @@ def register(
     decided = Decision.from_json(decision_file.path.read_text())
     found = Package.open(package.path, digest=decided.models["challenger"].digest)
     challenger = found.lineage.candidate
+    champion = decided.models.get("champion")
     registry = clouds.load(opened.target, opened.state).registry
     version = registry.register(
         model,
@@ -42,6 +46,7 @@ def register(
             "headline": decided.headline,
             "holdout_digest": decided.holdout.digest,
             "git_commit": found.lineage.git.commit,
+            COMPARED_WITH: champion.version or "0" if champion else "0",
         },
     )
     observes(is_registered, target=opened.target, state=str(opened.state), model=model, digest=found.digest)

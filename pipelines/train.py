@@ -1,4 +1,4 @@
-"""From source tables to a served, verified model, if the gate says so."""
+"""From source tables to a served, verified model, if the gate says so; or to a version that waits for a person."""
 
 from kfp import dsl
 
@@ -16,8 +16,11 @@ from components.verify import verify
 
 
 @dsl.pipeline(name="train")  # type: ignore[untyped-decorator]  # kfp has no types
-def train(model: str, limit_rows: int = 0, seed: int = 0) -> None:
-    """Train every candidate, let the gate decide, and put a promoted model behind the endpoint."""
+def train(model: str, limit_rows: int = 0, seed: int = 0, release: bool = True) -> None:
+    """Train every candidate, let the gate decide, and put a promoted model behind the endpoint.
+
+    Without ``release`` the version is registered and waits for approval; ``pipelines/release.py`` does the rest.
+    """
     raw = ingest.task(model=model, limit_rows=limit_rows)
     checked = validate.task(model=model, raw=raw.outputs["raw"])
     parts = split.task(model=model, raw=raw.outputs["raw"]).after(checked)
@@ -49,9 +52,10 @@ def train(model: str, limit_rows: int = 0, seed: int = 0) -> None:
             package=scored.outputs["package"],
             decision_file=verdict.outputs["decision_file"],
         )
-        served = deploy.task(
-            model=model,
-            version=registered.outputs["version"],
-            champion_version=verdict.outputs["champion_version"],
-        )
-        verify.task(model=model, version=served.outputs["version"])
+        with dsl.If(release == True, name="released"):  # noqa: E712 - kfp makes a condition of the comparison
+            served = deploy.task(
+                model=model,
+                version=registered.outputs["version"],
+                champion_version=verdict.outputs["champion_version"],
+            )
+            verify.task(model=model, version=served.outputs["version"])

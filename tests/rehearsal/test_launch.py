@@ -1,0 +1,343 @@
+"""``seatrial launch`` against the offline AWS: the same code path as against the real one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seatrial import clouds
+from seatrial.clouds.aws.pipelines import AwsPipelines
+from seatrial.clouds.base import PipelineRun, Prepared, StepState
+from seatrial.clouds.launch import Launches, launch, stop
+from seatrial.document import read_text
+from seatrial.document.compile import compile_pipeline
+from seatrial.document.plan import plan
+from tests.rehearsal.offline import BUCKET, Cloud, offline
+
+STEPS = """
+from dataclasses import dataclass
+import time
+from seatrial.component import component, say
+from seatrial.errors import DataError
+
+@dataclass(frozen=True)
+class Sum:
+    total: int
+    label: str
+
+@dataclass(frozen=True)
+class Price:
+    amount: float
+
+@component(job="count", cache=False)
+def add(a: int, b: int) -> Sum:
+    print("adding", a, b)
+    say(f"{a} + {b}")
+    return Sum(a + b, "it's")
+
+@component(function="price")
+def price(n: int, label: str, rate: float = 0.5) -> Price:
+    raise AssertionError("the function of the cloud is called instead")
+
+@component(job="tell", cache=False)
+def tell(amount: float) -> None:
+    say(f"amount {amount}")
+
+@component(job="wait", cache=False)
+def wait(seconds: float) -> None:
+    print("waiting")
+    time.sleep(seconds)
+
+@component(job="check", cache=False)
+def check(n: int) -> None:
+    if n > 1:
+        raise DataError(f"{n} is more than one", why="One is the most.", todo="Give less.")
+"""
+HEAD = """
+from kfp import dsl
+from components.steps import add, check, price, tell, wait
+from seatrial.component import fail
+"""
+PIPES = {
+    "sums": """
+@dsl.pipeline(name="sums")
+def sums(model: str, a: int = 2, b: int = 3, least: float = 1.0) -> None:
+    summed = add.task(a=a, b=b)
+    priced = price.task(n=summed.outputs["total"], label=summed.outputs["label"])
+    with dsl.If(priced.outputs["amount"] >= least):
+        tell.task(amount=priced.outputs["amount"])
+    with dsl.Else():
+        fail.task(message=f"{summed.outputs['total']} at {priced.outputs['amount']} is below {least}")
+""",
+    "waits": """
+@dsl.pipeline(name="waits")
+def waits(model: str, seconds: float = 0.0) -> None:
+    wait.task(seconds=seconds)
+""",
+    "checks": """
+@dsl.pipeline(name="checks")
+def checks(model: str, n: int = 1) -> None:
+    check.task(n=n)
+""",
+}
+PRICE = """
+def handle(event, context):
+    assert event["label"] == "it's"
+    return {"amount": event["n"] * event["rate"]}
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[Cloud]:
+    root = tmp_path_factory.mktemp("launch") / "project"
+    shutil.copytree(repository / "tests" / "projects" / "tiny", root)
+    for folder in ("components", "pipelines"):
+        (root / folder).mkdir()
+    (root / "components" / "__init__.py").touch()
+    (root / "components" / "steps.py").write_text(STEPS)
+    for name, text in PIPES.items():
+        (root / "pipelines" / f"{name}.py").write_text(HEAD + text)
+    with offline(root) as found:
+        found.function("price", PRICE)
+        yield found
+
+
+@pytest.fixture
+def reached(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """The offline AWS is where this process finds AWS."""
+    for name, value in cloud.aws.environment().items():
+        monkeypatch.setenv(name, value)
+    return cloud
+
+
+class Heard:
+    """A follower that remembers."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, str]] = []
+        self.lines: list[str] = []
+
+    def step(self, step: StepState) -> None:
+        self.steps.append((step.name, step.status))
+
+    def line(self, step: StepState, text: str) -> None:
+        self.lines.append(f"{step.name}: {text}")
+
+
+def connected(cloud: Cloud, record: Any = None) -> Any:
+    return clouds.load_pipelines("aws", cloud.state, record=record)
+
+
+def prepared(cloud: Cloud, name: str, **arguments: Any) -> Prepared:
+    text = compile_pipeline(cloud.root / "pipelines" / f"{name}.py", root=cloud.root, image="seatrial")
+    document = read_text(text)
+    run = PipelineRun(name, "parcels", document, plan(document), "seatrial", {"model": "parcels", **arguments})
+    found: Prepared = connected(cloud).prepare(run)
+    return found
+
+
+def launched(cloud: Cloud, work: Prepared, follower: Heard, **options: Any) -> Any:
+    return launch(connected(cloud), work, Launches(cloud.state), follower, started=lambda *_: None, **options)
+
+
+def test_jobs_functions_and_choices_run_and_are_told(reached: Cloud) -> None:
+    """A function of the cloud answers in place of its Python, and a job reads what it answered."""
+    heard = Heard()
+    ended = launched(reached, prepared(reached, "sums", b=4), heard)
+    assert ended.status == "succeeded"
+    assert [name for name, status in heard.steps if status == "succeeded"] == ["count", "price", "condition-2", "tell"]
+    assert "count:   add | adding 2 4" in heard.lines
+    told = {step.name: connected(reached).records(step) for step in ended.steps}
+    assert [task["summary"] for task in told["count"]] == ["2 + 4"]
+    assert [task["summary"] for task in told["tell"]] == ["amount 3.0"]
+
+
+def test_a_failure_ends_the_execution_with_its_message(reached: Cloud) -> None:
+    ended = launched(reached, prepared(reached, "sums", least=9.5), Heard())
+    assert ended.status == "failed"
+    assert {step.name: step.reason for step in ended.steps}["fail"] == "5 at 2.5 is below 9.5"
+    done = reached.json("launch", "parcels", "--pipeline", "sums", "--arguments", '{"least": 9.5}', code=1)
+    assert done["error"]["what"] == "fail: 5 at 2.5 is below 9.5"
+
+
+def test_a_dry_run_tells_what_is_then_sent_and_sends_nothing(reached: Cloud) -> None:
+    work = prepared(reached, "waits", seconds=0.25)
+    recorded: list[Any] = []
+    dry = connected(reached, recorded.append)
+    dry.deploy(work)
+    dry.start(work, "t" * 40)
+    assert [request.operation for request in recorded] == ["PutObject", "CreatePipeline", "StartPipelineExecution"]
+    assert dry.assumed == ""
+    pipelines = reached.client("sagemaker").list_pipelines()["PipelineSummaries"]
+    assert work.pipeline not in [each["PipelineName"] for each in pipelines]
+    connected(reached).deploy(work)
+    made = reached.client("sagemaker").describe_pipeline(PipelineName=work.pipeline)
+    assert made["PipelineDefinition"] == recorded[1].parameters["PipelineDefinition"] == work.definition
+    body = reached.client("s3").get_object(Bucket=BUCKET, Key=recorded[0].parameters["Key"])["Body"].read()
+    assert body == recorded[0].parameters["Body"]
+
+
+def test_what_is_there_is_not_sent_again(reached: Cloud) -> None:
+    work = prepared(reached, "checks")
+    connected(reached).deploy(work)
+    recorded: list[Any] = []
+    connected(reached, recorded.append).deploy(work)
+    assert recorded == []
+    other = prepared(reached, "sums")
+    changed = Prepared(work.pipeline, "", other.definition, other.files, {}, {})
+    connected(reached, recorded.append).deploy(changed)
+    assert "UpdatePipeline" in [request.operation for request in recorded]
+
+
+def test_a_dry_run_needs_no_aws(reached: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To review what would be sent, nobody needs an account."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    recorded: list[Any] = []
+    dry = connected(reached, recorded.append)
+    dry.deploy(prepared(reached, "sums"))
+    assert "no AWS credentials" in dry.assumed
+    assert recorded[-1].operation == "CreatePipeline"
+
+
+def test_two_launchers_at_once_start_one_execution(reached: Cloud) -> None:
+    work = prepared(reached, "waits", seconds=1.0)
+    ids: list[str] = []
+    threads = [
+        threading.Thread(
+            target=lambda: launch(
+                connected(reached), work, Launches(reached.state), Heard(), started=lambda one, _: ids.append(one)
+            )
+        )
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert len(ids) == 4
+    assert len(set(ids)) == 1
+    assert not list(Launches(reached.state).of(work.pipeline))
+
+
+def test_a_killed_launcher_finds_its_execution_again(reached: Cloud) -> None:
+    """And when its end has been told, the same command starts anew."""
+    command = ("launch", "parcels", "--pipeline", "waits", "--arguments", '{"seconds": 2.5}')
+    before = len(reached.executions("trial-parcels-waits"))
+    with reached.start(*command) as first:
+        assert first.stdout is not None
+        line = next(text for text in first.stdout if "started" in text)
+        first.kill()
+    again = reached.json(*command)
+    assert again["found"] is True
+    assert again["execution"] == line.split()[-1]
+    assert again["status"] == "succeeded"
+    assert len(reached.executions("trial-parcels-waits")) == before + 1
+    third = reached.json(*command)
+    assert third["found"] is False
+    assert third["execution"] != again["execution"]
+
+
+def test_an_interrupted_launcher_leaves_the_execution_and_stop_ends_it(reached: Cloud) -> None:
+    command = ("launch", "parcels", "--pipeline", "waits", "--arguments", '{"seconds": 60}')
+    with reached.start(*command) as first:
+        assert first.stdout is not None
+        next(text for text in first.stdout if "started" in text)
+        first.send_signal(2)
+        out, _ = first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert "goes on in the cloud" in out
+    (execution,) = reached.json("launch", "parcels", "--pipeline", "waits", "--stop")["stopped"]
+    ended = reached.json(*command, code=1)
+    assert (ended["execution"], ended["status"]) == (execution, "stopped")
+    assert ended["error"]["what"] == "the execution was stopped"
+
+
+def test_again_starts_a_second_one(reached: Cloud) -> None:
+    work = prepared(reached, "waits", seconds=30.0)
+    pipelines, launches = connected(reached), Launches(reached.state)
+    first = launches.open(work)
+    pipelines.deploy(work)
+    first = launches.note(first, pipelines.start(work, first.token))
+    second = launches.open(work, again=True)
+    assert second.token != first.token
+    second = launches.note(second, pipelines.start(work, second.token))
+    assert second.execution != first.execution
+    assert stop(pipelines, launches, work.pipeline) == [second.execution]
+    pipelines.stop(first.execution)
+    pipelines.stop(first.execution)  # asked twice, as after a crash
+    launches.forget(first)
+    assert list(launches.of(work.pipeline)) == [second], "a newer launch is not forgotten with an older one"
+    launches.forget(second)
+
+
+def test_an_execution_that_is_not_there_any_more_is_started_anew(reached: Cloud) -> None:
+    work = prepared(reached, "waits", seconds=0.1)
+    launches = Launches(reached.state)
+    gone = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/trial-parcels-waits/execution/gonegonegone"
+    launches.note(launches.open(work), gone)
+    ended = launched(reached, work, Heard())
+    assert ended.status == "succeeded"
+    assert ended.id != gone
+
+
+def test_a_failing_task_is_told_in_its_own_words(reached: Cloud) -> None:
+    ended = reached.json("launch", "parcels", "--pipeline", "checks", "--arguments", '{"n": 2}', code=1)
+    assert ended["error"] == {
+        "what": "check: 2 is more than one",
+        "why": "One is the most.",
+        "todo": "Give less.",
+    }
+    (failed,) = [step for step in ended["steps"] if step["status"] == "failed"]
+    step = StepState("check", "failed", failed["job"])
+    assert any("2 is more than one" in line for line in connected(reached).last_lines(step, 50))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ('{"n": "two", "m": 1}', ["'m' is unknown", "'n'"]),
+        ('{"n": null}', ["'n' is null"]),
+    ],
+)
+def test_wrong_arguments_start_nothing(reached: Cloud, arguments: str, told: list[str]) -> None:
+    done = reached.run("launch", "parcels", "--pipeline", "checks", "--arguments", arguments)
+    assert done.returncode == 2
+    assert all(text in done.stderr for text in told), done.stderr
+
+
+def test_following_looks_less_often_while_nothing_happens(reached: Cloud) -> None:
+    """A job of an hour is not asked about every 200 milliseconds."""
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        time.sleep(seconds / 4)
+
+    pipelines = connected(reached)
+    assert isinstance(pipelines, AwsPipelines)
+    quiet = AwsPipelines(pipelines._stack, pipelines._aws, pause=pause)
+    work = prepared(reached, "waits", seconds=8.0)
+    quiet.deploy(work)
+    quiet.follow(quiet.start(work, "q" * 40), Heard())
+    assert max(pauses) > 1.2 * min(pauses)
+    assert max(pauses) <= 10
+
+
+def test_a_launch_that_was_written_half_is_replaced(tmp_path: Path) -> None:
+    """The machine lost power while the note was written."""
+    work = Prepared("p", "d", "{}", {}, {}, {})
+    launches = Launches(tmp_path)
+    first = launches.open(work)
+    assert launches.open(work) == first
+    (tmp_path / "launches" / "p" / "d.json").write_text(json.dumps({"token": 1})[:5])
+    second = launches.open(work)
+    assert second.token != first.token
+    assert launches.open(work) == second
