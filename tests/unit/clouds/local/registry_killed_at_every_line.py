@@ -18,14 +18,15 @@ from types import FrameType
 from typing import Any
 
 from seatrial.clouds.base import RunRecord
+from seatrial.clouds.champions import CHAMPION, PREVIOUS
 from seatrial.clouds.local import registry as registry_module
 from seatrial.clouds.local.mlflow_database import MlflowDatabase
 from seatrial.clouds.local.registry import LocalRegistry
-from seatrial.clouds.local.registry_state import CHAMPION, PREVIOUS, database_path
+from seatrial.clouds.local.registry_state import database_path
 from seatrial.clouds.local.tracking import LocalTracking
 from tests.unit.clouds.local.registry_samples import MODEL, register, verify, violations
 
-WATCHED = str(Path(registry_module.__file__).parent)
+WATCHED = str(Path(registry_module.__file__).parents[1])
 
 
 def first_registration(state: Path) -> None:

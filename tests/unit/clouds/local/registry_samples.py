@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from seatrial.clouds.champions import CHAMPION, PREVIOUS
 from seatrial.clouds.local.registry import LocalRegistry
-from seatrial.clouds.local.registry_state import CHAMPION, PREVIOUS
 from seatrial.errors import PackageError, RegistryError
 
 MODEL = "flights"

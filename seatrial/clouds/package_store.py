@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from seatrial.clouds.local.folder_lock import exclusive
-from seatrial.clouds.local.storage_errors import translated
+from seatrial.clouds.folder_lock import exclusive
+from seatrial.clouds.storage_errors import translated
 from seatrial.errors import PackageError, RegistryError
 
 Verify = Callable[[Path], str]
