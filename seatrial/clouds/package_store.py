@@ -40,6 +40,11 @@ class PackageStore:
             )
         return self._folder / digest
 
+    def intact(self, digest: str) -> Path | None:
+        """Return the folder of a package that is there and whole, else None."""
+        folder = self.path(digest)
+        return folder if folder.is_dir() and self._intact(folder, digest) else None
+
     def put(self, package: Path, digest: str) -> Path:
         """Copy a package in and return its folder; one that is there and intact stays, a damaged one is replaced.
 

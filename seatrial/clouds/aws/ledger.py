@@ -65,7 +65,7 @@ class Ledger:
             return before, after
         raise ResourceError(
             f"{self._stack.uri(self._key(model))} is changed by others all the time",
-            why=f"A promotion replaces it only as it was read; {_TRIES} times somebody was faster. Nothing was changed.",
+            why=f"It is replaced only as it was read, and {_TRIES} times somebody was faster. Nothing was changed.",
             todo="See who promotes so often, then run the same command again.",
         )
 

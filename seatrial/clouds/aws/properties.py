@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 from seatrial.errors import RegistryError
 
-MOST = 50
+MOST = 49
+"""One is left for what the registry shows of the version's role."""
 _KEY_LENGTH = 128
 _VALUE_LENGTH = 256
 _OTHER = re.compile(r"[^A-Za-z0-9 _.:+\-@]")
@@ -34,7 +35,7 @@ def encoded(values: Mapping[str, str]) -> dict[str, str]:
     if long or len(pairs) > MOST:
         raise RegistryError(
             f"the tags do not fit a model package: {', '.join(long) or f'{len(pairs)} pairs'}",
-            why=f"SageMaker takes {MOST} pairs, keys up to {_KEY_LENGTH} and values up to {_VALUE_LENGTH} characters.",
+            why=f"There is room for {MOST} pairs: keys up to {_KEY_LENGTH}, values up to {_VALUE_LENGTH} characters.",
             todo="Register with fewer or shorter tags.",
         )
     return pairs
