@@ -224,6 +224,11 @@ class _Checker:
             self.members(arguments, where, {"ErrorMessage"}, set())
             if self.value_kind(placed, arguments.get("ErrorMessage"), f"{where}.ErrorMessage") not in (TEXT, UNKNOWN):
                 self.problems.append(f"{where}.ErrorMessage: expected text")
+            text = arguments.get("ErrorMessage")
+            if isinstance(text, str) and len(text) > limits.MAX_FAILURE_TEXT:
+                self.problems.append(
+                    f"{where}.ErrorMessage: {len(text):,} characters, and at most {limits.MAX_FAILURE_TEXT:,} are allowed"
+                )
         elif placed.type in ("Lambda", "Callback"):
             for key, value in arguments.items():
                 self.expressions(placed, value, f"{where}.{key}")
@@ -240,7 +245,17 @@ class _Checker:
         self.problems += [f"{where}.{key}: not an argument" for key in sorted(set(arguments) - set(needed) - more)]
 
     def output_parameters(self, placed: Placed, where: str) -> None:
-        for index, output in enumerate(placed.step.get("OutputParameters") or []):
+        outputs = placed.step.get("OutputParameters") or []
+        if len(outputs) > limits.MAX_OUTPUT_PARAMETERS:
+            self.problems.append(
+                f"{where}.OutputParameters: {len(outputs)}, and at most {limits.MAX_OUTPUT_PARAMETERS} are allowed"
+            )
+        names = [output.get("OutputName") for output in outputs if isinstance(output, Mapping)]
+        self.problems += [
+            f"{where}.OutputParameters: two are called '{name}'"
+            for name in sorted({n for n in names if names.count(n) > 1}, key=str)
+        ]
+        for index, output in enumerate(outputs):
             if (
                 not isinstance(output, Mapping)
                 or set(output) != {"OutputName", "OutputType"}

@@ -90,6 +90,24 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
         lambda d: arguments(d, 1)["HyperParameters"].update(epochs="5" * 2501),
         "2,501 characters, and at most 2,500",
     ),
+    "failure's message too long": (
+        lambda d: arguments(d, 3)["ElseSteps"][0]["Arguments"].update(ErrorMessage="x" * 3073),
+        "3,073 characters, and at most 3,072",
+    ),
+    "failure's message is a number": (
+        lambda d: arguments(d, 3)["ElseSteps"][0]["Arguments"].update(ErrorMessage=3),
+        "ErrorMessage: expected text",
+    ),
+    "function with two outputs of one name": (
+        lambda d: branch(d)[1].update(OutputParameters=[{"OutputName": "s", "OutputType": "String"}] * 2),
+        "two are called 's'",
+    ),
+    "function with too many outputs": (
+        lambda d: branch(d)[1].update(
+            OutputParameters=[{"OutputName": f"s{n}", "OutputType": "String"} for n in range(51)]
+        ),
+        "51, and at most 50",
+    ),
     "unknown parameter": (lambda d: arguments(d, 0).update(RoleArn=get("Parameters.Rol")), "no parameter 'Rol'"),
     "parameter of another kind": (
         lambda d: arguments(d, 1)["HyperParameters"].update(epochs=get("Parameters.Rows")),
