@@ -225,10 +225,10 @@ class _Checker:
             if self.value_kind(placed, arguments.get("ErrorMessage"), f"{where}.ErrorMessage") not in (TEXT, UNKNOWN):
                 self.problems.append(f"{where}.ErrorMessage: expected text")
             text = arguments.get("ErrorMessage")
-            if isinstance(text, str) and len(text) > limits.MAX_FAILURE_TEXT:
-                self.problems.append(
-                    f"{where}.ErrorMessage: {len(text):,} characters, and at most {limits.MAX_FAILURE_TEXT:,} are allowed"
-                )
+            most = limits.MAX_FAILURE_TEXT
+            if isinstance(text, str) and len(text) > most:
+                told = f"{len(text):,} characters, and at most {most:,} are allowed"
+                self.problems.append(f"{where}.ErrorMessage: {told}")
         elif placed.type in ("Lambda", "Callback"):
             for key, value in arguments.items():
                 self.expressions(placed, value, f"{where}.{key}")
@@ -251,10 +251,8 @@ class _Checker:
                 f"{where}.OutputParameters: {len(outputs)}, and at most {limits.MAX_OUTPUT_PARAMETERS} are allowed"
             )
         names = [output.get("OutputName") for output in outputs if isinstance(output, Mapping)]
-        self.problems += [
-            f"{where}.OutputParameters: two are called '{name}'"
-            for name in sorted({n for n in names if names.count(n) > 1}, key=str)
-        ]
+        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        self.problems += [f"{where}.OutputParameters: two are called '{name}'" for name in twice]
         for index, output in enumerate(outputs):
             if (
                 not isinstance(output, Mapping)

@@ -317,3 +317,14 @@ def test_a_job_given_nothing_by_a_branch_that_was_not_taken_goes_on(tmp_path: Pa
     )
     assert spec.parameters == {"v": "b"}
     assert [a.uri for a in spec.artifacts["a"]] == [str(tmp_path / "taken/0")]
+
+
+def test_a_task_sees_of_its_jobs_environment_what_the_job_was_told_to_hand_on(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How the cloud is reached, and nothing that would change a result unseen."""
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    more = {"inherit": ["AWS_REGION", "AWS_ENDPOINT_URL"], "environment": {"SEATRIAL_TARGET": "aws"}}
+    table = json.loads(service.specification(service.planned.jobs()[0], **more).read_text())
+    assert specification(table).environment == {"AWS_REGION": "eu-west-1", "SEATRIAL_TARGET": "aws"}
