@@ -325,6 +325,10 @@ def test_a_task_sees_of_its_jobs_environment_what_the_job_was_told_to_hand_on(
     """How the cloud is reached, and nothing that would change a result unseen."""
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_PROFILE", "mine")
-    more = {"inherit": ["AWS_REGION", "AWS_ENDPOINT_URL"], "environment": {"SEATRIAL_TARGET": "aws"}}
+    more: Json = {
+        "inherit": ["AWS_REGION", "AWS_ENDPOINT_URL"],
+        "environment": {"SEATRIAL_TARGET": "aws"},
+        "parameters": {},
+    }
     table = json.loads(service.specification(service.planned.jobs()[0], **more).read_text())
     assert specification(table).environment == {"AWS_REGION": "eu-west-1", "SEATRIAL_TARGET": "aws"}
