@@ -14,6 +14,7 @@ from seatrial import project
 from seatrial.cli.outcome import Outcome, conclude
 from seatrial.cli.output import console, print_error, print_json
 from seatrial.cli.watch import Watch
+from seatrial.clouds import buckets
 from seatrial.document import Document, read, read_text
 from seatrial.errors import SeatrialError, UsageError
 from seatrial.execute.run import Machine, Ran, execute
@@ -39,6 +40,12 @@ def run(
     given = _arguments(arguments)
     if what.endswith((".yaml", ".yml", ".json")):
         _run_document(Path(what), given, as_json=as_json, cache=cache, engine=engine)
+    elif engine is not None:
+        raise UsageError(
+            f"--engine {engine} is for compiled pipelines, and '{what}' is a model",
+            why="A model's pipeline runs the project's own components, in the project's environment.",
+            todo="Leave --engine away; or compile the pipeline and run that file.",
+        )
     else:
         _run_model(what, given, as_json=as_json, cache=cache)
 
@@ -57,6 +64,7 @@ def _run_model(name: str, given: dict[str, Json], *, as_json: bool, cache: bool)
             "SEATRIAL_TARGET": opened.target,
         },
         use_cache=cache,
+        buckets=buckets.look_up,
     )
     out = console(stderr=as_json)
     out.print(f"\n [bold]{escape(name)}[/]  train  ({opened.target})", soft_wrap=True)
@@ -75,7 +83,7 @@ def _run_model(name: str, given: dict[str, Json], *, as_json: bool, cache: bool)
 
 def _run_document(path: Path, given: dict[str, Json], *, as_json: bool, cache: bool, engine: str | None) -> None:
     document = read(path)
-    machine = Machine(root=Path.cwd(), state=_state(), use_cache=cache, engine=engine)
+    machine = Machine(root=Path.cwd(), state=_state(), use_cache=cache, buckets=buckets.look_up, engine=engine)
     out = console(stderr=as_json)
     out.print(f"\n [bold]{escape(document.name)}[/]  (local)", soft_wrap=True)
     ran = _watched(document, given, machine, out)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -296,11 +297,13 @@ class _Reader:
         table = self.table(value, where, "tasks outputs")
         tasks = self.each(table.get("tasks", {}), f"{where}.tasks", self.task)
         outputs = self.table(table.get("outputs", {}), f"{where}.outputs", "parameters artifacts")
-        return Graph(
-            tasks=tasks,
-            parameters=self.each(outputs.get("parameters", {}), f"{where}.outputs", self.output_parameter),
-            artifacts=self.each(outputs.get("artifacts", {}), f"{where}.outputs", self.output_artifact),
-        )
+        parameters = self.each(outputs.get("parameters", {}), f"{where}.outputs", self.output_parameter)
+        artifacts = self.each(outputs.get("artifacts", {}), f"{where}.outputs", self.output_artifact)
+        sources = [source for task in tasks.values() for source in task.artifacts.values()]
+        sources += [source for several in artifacts.values() for source in several]
+        read = {source.task for source in sources if isinstance(source, FromTask)}
+        tasks = {name: replace(task, read=name in read) for name, task in tasks.items()}
+        return Graph(tasks, parameters, artifacts)
 
     def output_parameter(self, _name: str, value: Json, where: str) -> tuple[FromTask, ...]:
         table = self.table(value, where, "valueFromParameter valueFromOneof")
