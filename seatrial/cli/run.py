@@ -86,6 +86,8 @@ def _run_document(path: Path, given: dict[str, Json], *, as_json: bool, cache: b
     machine = Machine(root=Path.cwd(), state=_state(), use_cache=cache, buckets=buckets.look_up, engine=engine)
     out = console(stderr=as_json)
     out.print(f"\n [bold]{escape(document.name)}[/]  (local)", soft_wrap=True)
+    if elsewhere := document.source.get("defaultPipelineRoot"):
+        out.print(escape(f" results stay in {machine.state}, not in {elsewhere}"), style="dim", soft_wrap=True)
     ran = _watched(document, given, machine, out)
     if as_json:
         print_json(ran.record)

@@ -34,6 +34,7 @@ from seatrial.document.model import (
     Task,
 )
 from seatrial.document.values import without_float_integers
+from seatrial.document.wrapper import unwrapped
 from seatrial.errors import DocumentError
 
 if TYPE_CHECKING:
@@ -87,8 +88,9 @@ def read_text(text: str, name: str = "the document") -> Document:
             f"{name} holds {len(pipelines)} pipelines",
             "One file is one pipeline, with its platform configuration after it.",
         )
-    spec = pipelines[0].get("pipelineSpec", pipelines[0])  # a PipelineJob wraps its specification
-    return _Reader(name).document(spec, platforms[0]["platforms"] if platforms else {})
+    reader = _Reader(name)
+    spec = unwrapped(pipelines[0], reader.problems)
+    return reader.document(spec, platforms[0]["platforms"] if platforms else {})
 
 
 def _error(what: str, why: str) -> DocumentError:
@@ -487,6 +489,11 @@ class _Reader:
                 f"{where}: waits for '{t}', which is not in this graph" for t in sorted(task.after - set(graph.tasks))
             ]
             self.task_references(owner, graph, task, component, where)
+            if task.retry.count and isinstance(component.implementation, Graph):
+                self.problems.append(
+                    f"{where}.retryPolicy: this task holds a graph, and KFP defines retries of single tasks only;"
+                    " call set_retry on the tasks inside"
+                )
         self.outputs_exist(graph, path)
         self.no_cycle(graph, path)
 

@@ -98,3 +98,59 @@ def test_a_models_pipeline_refuses_an_engine(folder: Path) -> None:
     assert "'flights' is a model" in result.exception.what
     assert not isinstance(call("flights").exception, UsageError) or "engine" not in str(call("flights").exception)
     assert list(folder.iterdir()) == []
+
+
+JOB = {
+    "displayName": "yesterday's",
+    "runtimeConfig": {"parameterValues": {"word": "from the job"}, "gcsOutputDirectory": "gs://bucket/root"},
+    "pipelineSpec": {
+        "pipelineInfo": {"name": "says"},
+        "schemaVersion": "2.1.0",
+        "deploymentSpec": {
+            "executors": {
+                "e": {
+                    "container": {
+                        "image": "i",
+                        "command": ["sh", "-c", 'printf \'%s\' "$0" > "$1"'],
+                        "args": ["{{$.inputs.parameters['word']}}", "{{$.outputs.parameters['said'].output_file}}"],
+                    }
+                }
+            }
+        },
+        "components": {
+            "c": {
+                "executorLabel": "e",
+                "inputDefinitions": {"parameters": {"word": {"parameterType": "STRING"}}},
+                "outputDefinitions": {"parameters": {"said": {"parameterType": "STRING"}}},
+            }
+        },
+        "root": {
+            "inputDefinitions": {"parameters": {"word": {"parameterType": "STRING"}}},
+            "outputDefinitions": {"parameters": {"said": {"parameterType": "STRING"}}},
+            "dag": {
+                "outputs": {
+                    "parameters": {
+                        "said": {"valueFromParameter": {"producerSubtask": "t", "outputParameterKey": "said"}}
+                    }
+                },
+                "tasks": {
+                    "t": {
+                        "componentRef": {"name": "c"},
+                        "inputs": {"parameters": {"word": {"componentInputParameter": "word"}}},
+                    }
+                },
+            },
+        },
+    },
+}
+
+
+@pytest.mark.parametrize(("words", "said"), [((), "from the job"), (("--arguments", '{"word": "given"}'), "given")])
+def test_a_job_of_vertex_runs_with_its_own_parameter_values(folder: Path, words: tuple[str, ...], said: str) -> None:
+    (folder / "job.json").write_text(json.dumps(JOB))
+    result = call("job.json", *words)
+    assert result.exit_code == 0, result.output
+    assert f'said = "{said}"' in result.stdout
+    assert "not in gs://bucket/root" in result.stdout
+    (folder / "job.json").write_text(json.dumps({**JOB, "runtimeConfig": {"failurePolicy": "odd"}}))
+    assert "failurePolicy odd: not supported" in str(call("job.json", *words).exception)
