@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.filesize import decimal
 from rich.markup import escape
 
 from seatrial import project
@@ -104,10 +105,15 @@ def _run_document(path: Path, given: dict[str, Json], *, as_json: bool, cache: b
 def _watched(document: Document, arguments: dict[str, Json], machine: Machine, out: Console) -> Ran:
     try:
         with Watch(out) as watch:
-            return execute(document, arguments, machine, watch)
+            ran = execute(document, arguments, machine, watch)
     except KeyboardInterrupt as exc:
         out.print("\n interrupted; finished tasks are kept, the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from exc
+    if freed := ran.record["freed_bytes"]:
+        out.print(
+            f" freed {decimal(freed)} of old results in {escape(str(machine.state))}", style="dim", soft_wrap=True
+        )
+    return ran
 
 
 def _compiled(opened: project.Project, pipeline: str) -> Document:

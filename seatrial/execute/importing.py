@@ -20,6 +20,7 @@ from seatrial.errors import SeatrialError, TaskError
 from seatrial.execute.cache import Result, Stored, key_of
 from seatrial.execute.exchange import digest, local_path
 from seatrial.execute.graph import Call
+from seatrial.execute.space import used
 
 Json = Any
 
@@ -84,6 +85,7 @@ def _copied_here(call: Call, uri: str, buckets: Buckets, kept: Path, *, again: b
         folder = kept / key_of([uri, remote.version])[:32]
         known = sorted(folder.glob(f"whole-*/{name}"), key=lambda p: p.parent.stat().st_mtime_ns)
         if known and not again:
+            used(known[-1].parent)
             return known[-1]
         folder.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix="partial-", dir=folder))

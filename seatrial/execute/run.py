@@ -13,7 +13,7 @@ from typing import Any
 
 from seatrial.document.model import Container, Document
 from seatrial.errors import ResourceError, SeatrialError
-from seatrial.execute import engine, exchange, needs, program
+from seatrial.execute import engine, exchange, needs, program, space
 from seatrial.execute.cache import Cache, Stored, described
 from seatrial.execute.graph import Interpreter, Values
 from seatrial.execute.importing import Buckets
@@ -100,7 +100,7 @@ def execute(
         ResourceError: the state folder cannot be written.
     """
     try:
-        with Journal(machine.state, document.name) as journal:
+        with space.held(machine.state) as freed, Journal(machine.state, document.name, freed) as journal:
             return asyncio.run(_run(document, arguments, machine, observer, journal, artifacts or {}))
     except OSError as exc:
         raise ResourceError(
