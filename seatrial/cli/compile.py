@@ -152,7 +152,10 @@ def _sagemaker(document: Document, planned: Plan, preload: tuple[str, ...], cach
     result = compiled(document, planned, settings)
     found = _checked(Path(document.name), result.definition)
     told = {**found.told, "target": "sagemaker", "jobs": [job.name for job in planned.jobs()]}
-    return _Written(told, found.checks, result.text(), result.files)
+    checks = found.checks
+    if elsewhere := document.source.get("defaultPipelineRoot"):
+        checks += f"\n artifacts will lie below the parameter ArtifactRoot, not in {elsewhere}"
+    return _Written(told, checks, result.text(), result.files)
 
 
 def _vertex(document: Document, planned: Plan, *, allow_tags: bool) -> _Written:

@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.filesize import decimal
 from rich.markup import escape
 
 from seatrial import project
 from seatrial.cli.outcome import Outcome, conclude
 from seatrial.cli.output import console, print_error, print_json
 from seatrial.cli.watch import Watch
+from seatrial.clouds import buckets
 from seatrial.document import Document, read, read_text
 from seatrial.errors import SeatrialError, UsageError
 from seatrial.execute.run import Machine, Ran, execute
@@ -39,6 +41,12 @@ def run(
     given = given_arguments(arguments)
     if what.endswith((".yaml", ".yml", ".json")):
         _run_document(Path(what), given, as_json=as_json, cache=cache, engine=engine)
+    elif engine is not None:
+        raise UsageError(
+            f"--engine {engine} is for compiled pipelines, and '{what}' is a model",
+            why="A model's pipeline runs the project's own components, in the project's environment.",
+            todo="Leave --engine away; or compile the pipeline and run that file.",
+        )
     else:
         _run_model(what, given, as_json=as_json, cache=cache)
 
@@ -57,6 +65,7 @@ def _run_model(name: str, given: dict[str, Json], *, as_json: bool, cache: bool)
             "SEATRIAL_TARGET": opened.target,
         },
         use_cache=cache,
+        buckets=buckets.look_up,
     )
     out = console(stderr=as_json)
     out.print(f"\n [bold]{escape(name)}[/]  train  ({opened.target})", soft_wrap=True)
@@ -75,9 +84,11 @@ def _run_model(name: str, given: dict[str, Json], *, as_json: bool, cache: bool)
 
 def _run_document(path: Path, given: dict[str, Json], *, as_json: bool, cache: bool, engine: str | None) -> None:
     document = read(path)
-    machine = Machine(root=Path.cwd(), state=_state(), use_cache=cache, engine=engine)
+    machine = Machine(root=Path.cwd(), state=_state(), use_cache=cache, buckets=buckets.look_up, engine=engine)
     out = console(stderr=as_json)
     out.print(f"\n [bold]{escape(document.name)}[/]  (local)", soft_wrap=True)
+    if elsewhere := document.source.get("defaultPipelineRoot"):
+        out.print(escape(f" results stay in {machine.state}, not in {elsewhere}"), style="dim", soft_wrap=True)
     ran = _watched(document, given, machine, out)
     if as_json:
         print_json(ran.record)
@@ -94,10 +105,15 @@ def _run_document(path: Path, given: dict[str, Json], *, as_json: bool, cache: b
 def _watched(document: Document, arguments: dict[str, Json], machine: Machine, out: Console) -> Ran:
     try:
         with Watch(out) as watch:
-            return execute(document, arguments, machine, watch)
+            ran = execute(document, arguments, machine, watch)
     except KeyboardInterrupt as exc:
         out.print("\n interrupted; finished tasks are kept, the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from exc
+    if freed := ran.record["freed_bytes"]:
+        out.print(
+            f" freed {decimal(freed)} of old results in {escape(str(machine.state))}", style="dim", soft_wrap=True
+        )
+    return ran
 
 
 def compiled_pipeline(opened: project.Project, pipeline: str) -> Document:

@@ -110,6 +110,7 @@ class _Fused:
             "deploymentSpec": {"executors": dict(sorted(self._executors.items()))},
             "components": dict(sorted(self._components.items())),
             "root": root,
+            **{key: source[key] for key in ("defaultPipelineRoot",) if key in source},
         }
 
     # graphs

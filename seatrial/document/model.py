@@ -115,6 +115,8 @@ class Task:
     retry: Retry = Retry()
     cache: bool = False
     cache_key: str = ""
+    read: bool = True
+    """An artifact of it is an input of another task, or an output of the graph."""
 
 
 @dataclass(frozen=True)

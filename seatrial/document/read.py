@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -33,6 +34,7 @@ from seatrial.document.model import (
     Task,
 )
 from seatrial.document.values import without_float_integers
+from seatrial.document.wrapper import unwrapped
 from seatrial.errors import DocumentError
 
 if TYPE_CHECKING:
@@ -86,8 +88,9 @@ def read_text(text: str, name: str = "the document") -> Document:
             f"{name} holds {len(pipelines)} pipelines",
             "One file is one pipeline, with its platform configuration after it.",
         )
-    spec = pipelines[0].get("pipelineSpec", pipelines[0])  # a PipelineJob wraps its specification
-    return _Reader(name).document(spec, platforms[0]["platforms"] if platforms else {})
+    reader = _Reader(name)
+    spec = unwrapped(pipelines[0], reader.problems)
+    return reader.document(spec, platforms[0]["platforms"] if platforms else {})
 
 
 def _error(what: str, why: str) -> DocumentError:
@@ -296,11 +299,13 @@ class _Reader:
         table = self.table(value, where, "tasks outputs")
         tasks = self.each(table.get("tasks", {}), f"{where}.tasks", self.task)
         outputs = self.table(table.get("outputs", {}), f"{where}.outputs", "parameters artifacts")
-        return Graph(
-            tasks=tasks,
-            parameters=self.each(outputs.get("parameters", {}), f"{where}.outputs", self.output_parameter),
-            artifacts=self.each(outputs.get("artifacts", {}), f"{where}.outputs", self.output_artifact),
-        )
+        parameters = self.each(outputs.get("parameters", {}), f"{where}.outputs", self.output_parameter)
+        artifacts = self.each(outputs.get("artifacts", {}), f"{where}.outputs", self.output_artifact)
+        sources = [source for task in tasks.values() for source in task.artifacts.values()]
+        sources += [source for several in artifacts.values() for source in several]
+        read = {source.task for source in sources if isinstance(source, FromTask)}
+        tasks = {name: replace(task, read=name in read) for name, task in tasks.items()}
+        return Graph(tasks, parameters, artifacts)
 
     def output_parameter(self, _name: str, value: Json, where: str) -> tuple[FromTask, ...]:
         table = self.table(value, where, "valueFromParameter valueFromOneof")
@@ -484,6 +489,11 @@ class _Reader:
                 f"{where}: waits for '{t}', which is not in this graph" for t in sorted(task.after - set(graph.tasks))
             ]
             self.task_references(owner, graph, task, component, where)
+            if task.retry.count and isinstance(component.implementation, Graph):
+                self.problems.append(
+                    f"{where}.retryPolicy: this task holds a graph, and KFP defines retries of single tasks only;"
+                    " call set_retry on the tasks inside"
+                )
         self.outputs_exist(graph, path)
         self.no_cycle(graph, path)
 

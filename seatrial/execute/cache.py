@@ -26,6 +26,7 @@ from typing import Any
 
 from seatrial.errors import ResourceError, TaskError
 from seatrial.execute.observed import digests
+from seatrial.execute.space import used
 
 Json = Any
 _FORMAT = 2
@@ -99,6 +100,7 @@ class Cache:
             if not self._intact(entry.parent, table):
                 shutil.rmtree(entry.parent, ignore_errors=True)
             elif self._holds(table["observed"]):
+                used(entry)
                 return _result(table, entry.parent)
         return None
 

@@ -63,13 +63,20 @@ class Observer(Protocol):
 
 
 class Journal:
-    """The record of one run. Use as a context manager; holds the run's lock until the end."""
+    """The record of one run. Use as a context manager; holds the run's lock until the end.
 
-    def __init__(self, state: Path, pipeline: str) -> None:
+    Args:
+        state: the project's state folder.
+        pipeline: the document's name.
+        freed: bytes of old results that were removed before the run.
+    """
+
+    def __init__(self, state: Path, pipeline: str, freed: int = 0) -> None:
         self.id = secrets.token_hex(4)
         self.folder = state / "runs" / self.id
         self.work = state / "work" / self.id
         self.pipeline = pipeline
+        self.freed = freed
         self.began = dt.datetime.now(dt.UTC)
         self.records: list[TaskRecord] = []
 
@@ -121,6 +128,7 @@ class Journal:
             "seconds": round(self.now(), 3),
             "state": state,
             "error": error,
+            "freed_bytes": self.freed,
             "outputs": outputs,
             "artifacts": artifacts or {},
             "tasks": [asdict(record) for record in sorted(self.records, key=lambda r: (r.started, r.path))],

@@ -28,7 +28,7 @@ from seatrial.errors import DocumentError, SeatrialError, TaskError
 from seatrial.execute import engine, exchange, kubernetes, observed, program
 from seatrial.execute.cache import Cache, Result, described, full_disk, key_of, settle
 from seatrial.execute.graph import Call, State, Values, task_uuid
-from seatrial.execute.importing import Fetch, imported
+from seatrial.execute.importing import Buckets, imported
 from seatrial.execute.journal import Journal, Observer, TaskRecord
 from seatrial.execute.launcher import Ended, Launcher
 
@@ -56,7 +56,7 @@ class Settings:
     facts: Mapping[str, Json]
     cores: int
     use_cache: bool = True
-    fetch: Fetch | None = None
+    buckets: Buckets | None = None
     engine: str | None = None
     platforms: Mapping[str, Json] = dataclasses.field(default_factory=dict)
 
@@ -179,7 +179,10 @@ class TaskRunner:
         lookup = _Lookup(call, self._settings.facts, {})
         kept = self._settings.state / "imports"
         workspace = Path(self._settings.facts["workspace_path"])
-        return await asyncio.to_thread(imported, call, importer, lookup, self._settings.fetch, kept, workspace)
+        try:
+            return await asyncio.to_thread(imported, call, importer, lookup, self._settings.buckets, kept, workspace)
+        except OSError as exc:
+            raise full_disk(exc, kept) from exc
 
     # containers
 

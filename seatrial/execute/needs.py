@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.document import placeholders
-from seatrial.document.model import Component, Constant, Container, Document, FromInput, FromTask, Graph, Importer, Task
-from seatrial.errors import ResourceError
+from seatrial.document.model import Component, Constant, Container, Document, FromInput, Graph, Importer, Task
+from seatrial.errors import ResourceError, SeatrialError
 from seatrial.execute import kubernetes, packages, program
 from seatrial.execute.exchange import local_path
+from seatrial.execute.importing import Buckets
 
 Json = Any
 FACTS = frozenset(
@@ -58,8 +59,8 @@ class Abilities:
     """Working folder of commands."""
     path: str
     """Where programs are looked for, as in ``PATH``."""
-    buckets: bool
-    """Importers can read buckets."""
+    buckets: Buckets | None
+    """Looks up what importers name in buckets."""
     engine: str | None
     """The container engine that commands run in."""
 
@@ -68,6 +69,7 @@ class Abilities:
 class _Findings:
     problems: dict[str, None] = field(default_factory=dict)
     requirements: dict[str, list[str]] = field(default_factory=dict)
+    remedies: dict[str, None] = field(default_factory=dict)
 
     def add(self, path: str, what: str) -> None:
         self.problems[f"task '{path}': {what}"] = None
@@ -91,9 +93,9 @@ def check(document: Document, arguments: Mapping[str, Json], has: Abilities) -> 
         if spec.type == "TASK_FINAL_STATUS" and arguments.get(name) is None:
             findings.problems[f"parameter '{name}' is how another task ended; only an exit handler gives it"] = None
     seen: set[str] = set()
-    for path, task, component, known, graph in _leaves(document, arguments):
+    for path, task, component, known in _leaves(document, arguments):
         if isinstance(component.implementation, Importer):
-            _check_importer(findings, path, task, component.implementation, known, graph, has)
+            _check_importer(findings, path, task, component.implementation, known, has)
         elif component.name not in seen and isinstance(component.implementation, Container):
             seen.add(component.name)
             _check_container(findings, path, component, document, has)
@@ -103,15 +105,15 @@ def check(document: Document, arguments: Mapping[str, Json], has: Abilities) -> 
     missing = packages.missing(findings.requirements)
     findings.problems.update(dict.fromkeys(missing))
     if findings.problems:
-        raise _refusal(document.name, list(findings.problems), list(missing.values()))
+        raise _refusal(document.name, list(findings.problems), list(missing.values()), list(findings.remedies))
 
 
-def _refusal(name: str, problems: list[str], install: list[str]) -> ResourceError:
-    todo = []
+def _refusal(name: str, problems: list[str], install: list[str], remedies: list[str]) -> ResourceError:
+    todo = list(remedies)
     wanted = [requirement for requirement in install if requirement]
     if wanted:
         todo.append(f"Install: pip install {' '.join(shlex.quote(requirement) for requirement in wanted)}")
-    if len(wanted) < len(problems):
+    if len(todo) < len(problems):
         todo.append("Run the pipeline where the rest is, or remove it from the pipeline.")
     listed = "\n".join(f"  {problem}" for problem in problems)
     return ResourceError(
@@ -123,7 +125,7 @@ def _refusal(name: str, problems: list[str], install: list[str]) -> ResourceErro
 
 def _leaves(
     document: Document, arguments: Mapping[str, Json]
-) -> Iterator[tuple[str, Task, Component, Mapping[str, Json], Graph]]:
+) -> Iterator[tuple[str, Task, Component, Mapping[str, Json]]]:
     """Every container and importer below the root, with the parameters that are known before the run."""
     root = document.root
     assert isinstance(root.implementation, Graph)
@@ -150,7 +152,7 @@ def _leaves(
                     visited.add(once)
                     stack.append((f"{path}.", component.implementation, known))
             else:
-                yield path, task, component, known, graph
+                yield path, task, component, known
 
 
 def _known_inputs(
@@ -168,7 +170,6 @@ def _check_importer(
     task: Task,
     importer: Importer,
     known: Mapping[str, Json],
-    graph: Graph,
     has: Abilities,
 ) -> None:
     uri = importer.uri.value if isinstance(importer.uri, Constant) else known.get(importer.uri.name)
@@ -179,11 +180,16 @@ def _check_importer(
         if not place.exists():
             findings.add(path, f"imports {uri}, which is not there")
         return
-    sources = [s for t in graph.tasks.values() for s in t.artifacts.values()]
-    sources += [s for several in graph.artifacts.values() for s in several]
-    read = importer.to_workspace or any(isinstance(s, FromTask) and s.task == task.name for s in sources)
-    if read and not has.buckets:
+    if not (importer.to_workspace or task.read):
+        return
+    if has.buckets is None:
         findings.add(path, f"imports {uri}, and no access to {uri.partition('://')[0]}:// is configured here")
+        return
+    try:
+        has.buckets(uri)
+    except SeatrialError as exc:
+        findings.add(path, f"imports {uri}: {exc.what}")
+        findings.remedies[exc.todo] = None
 
 
 def _check_container(findings: _Findings, path: str, component: Component, document: Document, has: Abilities) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 from seatrial.document.model import Container, Document
 from seatrial.errors import ResourceError, SeatrialError
-from seatrial.execute import engine, exchange, needs, program
+from seatrial.execute import engine, exchange, needs, program, space
 from seatrial.execute.cache import Cache, Stored, described
 from seatrial.execute.graph import Interpreter, Values
-from seatrial.execute.importing import Fetch
+from seatrial.execute.importing import Buckets
 from seatrial.execute.journal import Journal, Observer
 from seatrial.execute.launcher import Launcher
 from seatrial.execute.leaf import Settings, TaskRunner, fingerprint
@@ -54,7 +54,7 @@ class Machine:
     use_cache: bool = True
     facts: Mapping[str, Json] | None = None
     """Placeholders of the whole pipeline, such as ``pipeline_job_name``, where this runs only a part of it."""
-    fetch: Fetch | None = None
+    buckets: Buckets | None = None
     """Reads what importers name in buckets; without it such an importer is refused."""
     engine: str | None = None
     """``podman`` or ``docker``: commands of other images run in containers instead of on this machine."""
@@ -100,7 +100,7 @@ def execute(
         ResourceError: the state folder cannot be written.
     """
     try:
-        with Journal(machine.state, document.name) as journal:
+        with space.held(machine.state) as freed, Journal(machine.state, document.name, freed) as journal:
             return asyncio.run(_run(document, arguments, machine, observer, journal, artifacts or {}))
     except OSError as exc:
         raise ResourceError(
@@ -127,7 +127,7 @@ async def _run(
         parameters, artifacts, problems = exchange.arguments_and_artifacts(document.root, arguments)
         if machine.engine is not None:
             engine.require(machine.engine)
-        able = needs.Abilities(machine.root, settings.environment["PATH"], machine.fetch is not None, machine.engine)
+        able = needs.Abilities(machine.root, settings.environment["PATH"], machine.buckets, machine.engine)
         needs.check(document, parameters, able)
         preload, environment = _warm_up(document, machine)
         async with Launcher(journal.folder / "forkserver.log", preload, environment) as launcher:
@@ -178,7 +178,7 @@ def _settings(document: Document, machine: Machine, journal: Journal) -> Setting
         },
         cores=machine.cores or os.cpu_count() or 1,
         use_cache=machine.use_cache,
-        fetch=machine.fetch,
+        buckets=machine.buckets,
         engine=machine.engine,
         platforms=document.platforms,
     )

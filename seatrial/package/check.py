@@ -24,6 +24,7 @@ MAX_PROBLEMS = 100
 _VECTORISE_FROM = 32
 """Rows from which a column at a time is faster than a value at a time."""
 
+_UNKNOWN = "is not a column of this model"
 _JSON_NAMES = {bool: "a boolean", str: "text", list: "a list", dict: "an object", type(None): "null"}
 
 
@@ -58,7 +59,8 @@ def check_rows(signature: Signature, rows: Sequence[Any], *, limit: int = MAX_PR
     for index, row in enumerate(rows):
         for column, message in _row_problems(signature, row):
             if len(problems) < limit:
-                problems.append(Problem(index, column, message))
+                hint = _hint(signature, column or "") if message is _UNKNOWN else ""
+                problems.append(Problem(index, column, message + hint))
             else:
                 more += 1
     if more:
@@ -85,9 +87,13 @@ def _row_problems(signature: Signature, row: object) -> Iterator[tuple[str | Non
     if known != len(row):
         for name in row:
             if name not in signature.by_name:
-                shown = str(name)[:80]
-                close = difflib.get_close_matches(shown, signature.by_name, n=1)
-                yield shown, "is not a column of this model" + (f"; did you mean '{close[0]}'?" if close else "")
+                yield str(name)[:80], _UNKNOWN
+
+
+def _hint(signature: Signature, name: str) -> str:
+    """Costs more than everything else here, so it is for problems that are spelled out."""
+    close = difflib.get_close_matches(name, signature.by_name, n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def _value_problem(column: InputColumn, value: object) -> str | None:

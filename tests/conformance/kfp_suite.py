@@ -23,7 +23,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,13 +136,16 @@ class Silent:
         """Nothing."""
 
 
-def bucket(files: Mapping[str, str]) -> Callable[[str, Path], None]:
-    """A stand-in for buckets that holds a few texts."""
+@dataclass(frozen=True)
+class StandIn:
+    """A stand-in for an object of a bucket."""
 
-    def fetch(uri: str, target: Path) -> None:
-        target.write_text(files[uri])
+    version: str
+    """Its text."""
 
-    return fetch
+    def copy(self, target: Path) -> None:
+        """Write the text."""
+        target.write_text(self.version)
 
 
 def judge(name: str, document: Path) -> dict[str, Json]:
@@ -162,7 +165,10 @@ def judge(name: str, document: Path) -> dict[str, Json]:
         for file, content in expected.files.items():
             (folder / file).write_text(content)
         arguments = json.loads(json.dumps(expected.arguments).replace("FOLDER", str(folder)))
-        machine = {**expected.machine, **({"fetch": bucket(expected.bucket)} if expected.bucket else {})}
+        machine = {
+            **expected.machine,
+            **({"buckets": lambda uri: StandIn(expected.bucket[uri])} if expected.bucket else {}),
+        }
         try:
             outcome = run(copy, arguments, folder, **machine)
         except Exception:  # the run ended with a traceback: that is the finding

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -19,6 +19,8 @@ class Shell:
     """A person in a project's folder."""
 
     root: Path
+    patience_s: ClassVar[float] = 1200.0
+    """After this a command is taken for hung. No limit of speed: 11 s of work took 140 s beside five others."""
 
     @property
     def state(self) -> Path:
@@ -38,7 +40,7 @@ class Shell:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=self.patience_s)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def json(self, *arguments: str, code: int = 0) -> Any:

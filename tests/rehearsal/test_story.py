@@ -204,7 +204,7 @@ def test_a_full_disk_is_said_and_nothing_half_written_stays(shell: Any) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
     with shell.start("run", "parcels", preexec_fn=small_files) as process:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=shell.patience_s)
     assert process.returncode == 1, out
     assert "Traceback" not in err
     assert list((shell.state / "work").iterdir()) == []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from seatrial.cli.main import app
@@ -104,3 +105,22 @@ def test_file_that_is_not_there(folder: Path) -> None:
     result = call("nothing.yaml")
     assert isinstance(result.exception, DocumentError)
     assert "nothing.yaml" in result.exception.what
+
+
+def test_a_job_of_vertex_is_compiled_with_its_own_parameter_values(folder: Path) -> None:
+    spec = yaml.safe_load(TEXT.replace("IMAGE", DIGEST))
+    spec["root"]["inputDefinitions"] = {"parameters": {"n": {"parameterType": "NUMBER_INTEGER", "defaultValue": 1}}}
+    config: dict[str, Any] = {"parameterValues": {"n": 7}, "gcsOutputDirectory": "gs://bucket/root"}
+    (folder / "job.json").write_text(json.dumps({"pipelineSpec": spec, "runtimeConfig": config}))
+    result = call("job.json", "--target", "sagemaker", "--image", DIGEST)
+    assert result.exit_code == 0, result.output
+    assert "not in gs://bucket/root" in result.stdout
+    parameters = json.loads((folder / "job.sagemaker.json").read_text())["Parameters"]
+    assert [p["DefaultValue"] for p in parameters if p["Name"] == "n"] == [7]
+    assert call("job.json", "--target", "vertex").exit_code == 0
+    written = json.loads((folder / "job.vertex.json").read_text())
+    assert written["root"]["inputDefinitions"]["parameters"]["n"]["defaultValue"] == 7
+    assert written["defaultPipelineRoot"] == "gs://bucket/root"
+    config["failurePolicy"] = "PIPELINE_FAILURE_POLICY_FAIL_FAST"
+    (folder / "job.json").write_text(json.dumps({"pipelineSpec": spec, "runtimeConfig": config}))
+    assert "FAIL_FAST: not supported" in str(call("job.json").exception)

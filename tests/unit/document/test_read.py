@@ -180,3 +180,19 @@ def test_a_mutated_document_is_read_or_refused_never_a_crash(path: tuple[Any, ..
         read_text(json.dumps(spec))
     except DocumentError as exc:
         assert exc.what and exc.why and exc.todo
+
+
+def test_retries_of_a_task_that_holds_a_graph_are_refused() -> None:
+    """The specification of KFP: a retry policy is "applicable only to component tasks"."""
+    spec = yaml.safe_load(document())
+    spec["components"]["nested"] = {"dag": spec["root"]["dag"], "inputDefinitions": spec["root"]["inputDefinitions"]}
+    again = {"retryPolicy": {"maxRetryCount": 2}}
+    given = {"inputs": {"parameters": {"n": {"componentInputParameter": "n"}}}}
+    spec["root"]["dag"] = {"tasks": {"inner": {"componentRef": {"name": "nested"}, **given, **again}}}
+    with pytest.raises(DocumentError, match=r"root\.inner\.retryPolicy: this task holds a graph"):
+        read_text(json.dumps(spec))
+    spec["root"]["dag"]["tasks"]["inner"]["retryPolicy"]["maxRetryCount"] = 0
+    spec["components"]["nested"]["dag"]["tasks"]["a"]["retryPolicy"] = {"maxRetryCount": 2}
+    inner = read_text(json.dumps(spec)).components["nested"].implementation
+    assert isinstance(inner, Graph)
+    assert inner.tasks["a"].retry.count == 2

@@ -12,6 +12,7 @@ import yaml
 from seatrial.document import Document, read_text
 from seatrial.errors import ResourceError
 from seatrial.execute import kubernetes, needs, packages
+from seatrial.execute.importing import Remote
 
 Json = Any
 
@@ -76,7 +77,7 @@ def importing(uri: str, *, read: bool, parameter: bool = False) -> Document:
 
 def refusal(document: Document, tmp_path: Path, arguments: dict[str, Json] | None = None, **has: Json) -> str:
     """What is missing; empty when nothing is."""
-    abilities = {"root": tmp_path, "path": os.environ["PATH"], "buckets": False, "engine": None, **has}
+    abilities = {"root": tmp_path, "path": os.environ["PATH"], "buckets": None, "engine": None, **has}
     try:
         needs.check(document, arguments or {}, needs.Abilities(**abilities))
     except ResourceError as exc:
@@ -192,8 +193,19 @@ def test_a_bucket_is_needed_when_a_task_reads_it(tmp_path: Path, parameter: bool
     """An artifact that is only named is metadata; one that is read must be there."""
     read = importing("s3://bucket/data", read=True, parameter=parameter)
     assert "no access to s3://" in refusal(read, tmp_path)
-    assert refusal(read, tmp_path, buckets=True) == ""
-    assert refusal(importing("s3://bucket/data", read=False, parameter=parameter), tmp_path) == ""
+    asked: list[str] = []
+    assert refusal(read, tmp_path, buckets=asked.append) == ""
+    assert refusal(importing("s3://bucket/data", read=False, parameter=parameter), tmp_path, buckets=asked.append) == ""
+    assert asked == ["s3://bucket/data"]
+
+
+def test_a_bucket_that_cannot_be_read_is_told_before_the_start(tmp_path: Path) -> None:
+    def denied(uri: str) -> Remote:
+        raise ResourceError("access is denied", why="It was asked.", todo="Grant it.")
+
+    told = refusal(importing("s3://b/data", read=True), tmp_path, buckets=denied)
+    assert "task 'i': imports s3://b/data: access is denied" in told
+    assert told.endswith("\nGrant it.")
 
 
 def test_the_argument_decides_what_is_imported(tmp_path: Path) -> None:

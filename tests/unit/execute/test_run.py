@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from seatrial.errors import DocumentError, ResourceError
+from seatrial.errors import DocumentError, ResourceError, SeatrialError
 
 STEPS = '''
 from __future__ import annotations
@@ -502,31 +503,65 @@ def p(uri: str = "s3://bucket/file.txt") -> str:
 """
 
 
-def test_an_importer_reads_a_bucket_through_what_the_machine_was_given(bench: Any) -> None:
-    asked = []
+@dataclass
+class Bucket:
+    """A bucket with one object, or with a folder's; counts how often it is copied."""
 
-    def fetch(uri: str, target: Path) -> None:
-        asked.append(uri)
-        target.write_text(f"content {len(asked)}")
+    content: str = "content"
+    breaks: SeatrialError | None = None
+    copied: list[str] = field(default_factory=list)
 
+    @property
+    def version(self) -> str:
+        return self.content
+
+    def copy(self, target: Path) -> None:
+        self.copied.append(self.content)
+        target.write_text(self.content[: len(self.content) // 2] if self.breaks else self.content)
+        if self.breaks is not None:
+            raise self.breaks
+
+    def __call__(self, uri: str) -> Bucket:
+        assert uri == "s3://bucket/file.txt"
+        return self
+
+
+def test_an_importer_copies_an_object_once_for_each_of_its_versions(bench: Any) -> None:
+    bucket = Bucket()
     bench.write("pipe.py", IMPORT.format(again=False))
     assert "no access to s3://" in bench.run().error.what
-    assert bench.run(fetch=fetch).record["outputs"] == {"Output": "content 1"}
-    assert bench.run(fetch=fetch).record["outputs"] == {"Output": "content 1"}
-    assert asked == ["s3://bucket/file.txt"]
+    assert bench.run(buckets=bucket).record["outputs"] == {"Output": "content"}
+    assert bench.run(buckets=bucket).record["outputs"] == {"Output": "content"}
+    assert bench.states()["read"] == "cached"
+    assert bucket.copied == ["content"]
+    bucket.content = "changed"
+    assert bench.run(buckets=bucket).record["outputs"] == {"Output": "changed"}
+    bucket.content = "content"
+    assert bench.run(buckets=bucket).record["outputs"] == {"Output": "content"}
+    assert bucket.copied == ["content", "changed"]
     bench.write("pipe.py", IMPORT.format(again=True))
-    assert bench.run(fetch=fetch).record["outputs"] == {"Output": "content 2"}
+    assert bench.run(buckets=bucket).record["outputs"] == {"Output": "content"}
+    assert bucket.copied == ["content", "changed", "content"]
 
 
-def test_an_importer_that_cannot_read_says_why(bench: Any) -> None:
-    def refuse(uri: str, target: Path) -> None:
-        raise ResourceError("no such bucket", why="It was asked.", todo="Name another.")
-
+def test_an_importer_does_not_use_half_a_copy(bench: Any) -> None:
+    bucket = Bucket(breaks=ResourceError("broke off", why="It was cut.", todo="Do it again."))
     bench.write("pipe.py", IMPORT.format(again=False))
-    error = bench.run(fetch=refuse).error
-    assert "no such bucket" in error.what
-    assert error.todo == "Name another."
-    assert "is not there" in bench.run(fetch=lambda uri, target: None).error.what
+    error = bench.run(buckets=bucket).error
+    assert "task 'importer' cannot import s3://bucket/file.txt: broke off" in error.what
+    assert error.todo == "Do it again."
+    assert [p for p in (bench.state / "imports").rglob("*") if p.is_file()] == []
+    bucket.breaks = None
+    assert bench.run(buckets=bucket).record["outputs"] == {"Output": "content"}
+
+
+def test_an_artifact_that_nobody_reads_is_not_copied(bench: Any) -> None:
+    bucket = Bucket()
+    unread = IMPORT.format(again=False).replace('file.txt") -> str:', 'file.txt"):')
+    bench.write("pipe.py", unread.replace("return read(data=data.output).output", ""))
+    assert bench.run(buckets=bucket).error is None
+    assert bucket.copied == []
+    assert bench.heard.ends["importer"].artifacts["artifact"][0]["uri"] == "s3://bucket/file.txt"
 
 
 def test_a_container_engine_gets_the_command_and_the_tasks_folders(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:

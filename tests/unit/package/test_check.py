@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -131,3 +133,19 @@ def test_what_passes_can_be_packed_without_loss(row: dict[str, Any]) -> None:
         packed = SIGNATURE.pack([row])
         assert not np.isinf(packed.numeric).any()
         assert SIGNATURE.unpack(packed)[0]["month"] == row["month"]
+
+
+def test_a_hostile_body_of_unknown_columns_costs_no_more_hints_than_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    real = difflib.get_close_matches
+
+    def counting(word: str, possibilities: Iterable[str], n: int = 3) -> list[str]:
+        compared.append(word)
+        return real(word, list(possibilities), n)
+
+    monkeypatch.setattr(difflib, "get_close_matches", counting)
+    row = {**GOOD, **{f"carrier{i}": 1 for i in range(36_000)}}
+    problems = check_rows(SIGNATURE, [row, row])
+    assert len(compared) == check.MAX_PROBLEMS
+    assert str(problems[0]) == "row 0, column 'carrier0': is not a column of this model; did you mean 'carrier'?"
+    assert problems[-1].message == "and 71,900 more problems"
