@@ -98,6 +98,9 @@ class EndpointOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
         """Deploy another configuration: all at once, canary or linear, with alarms that roll it back."""
         endpoint = self._ready_endpoint("update")
         deployment = self.params.get("DeploymentConfig")
+        for key in ("RetainAllVariantProperties", "RetainDeploymentConfig"):
+            if self.params.get(key):
+                raise unsupported(key)
         if deployment and deployment.get("RollingUpdatePolicy"):
             raise unsupported("RollingUpdatePolicy")
         routing = (deployment or {}).get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
@@ -148,11 +151,6 @@ class EndpointOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
     def describe_endpoint(self) -> Any:
         """The state of the servers."""
         return ActionResult(self._endpoint().describe())
-
-    @executed
-    def list_endpoints(self) -> Any:
-        """From moto's records, which the endpoints keep in step."""
-        return super().list_endpoints()
 
     @executed
     def delete_endpoint(self) -> Any:

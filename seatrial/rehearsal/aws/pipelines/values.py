@@ -76,7 +76,7 @@ class Scope:
         """
         kind = condition["Type"]
         if kind == "Not":
-            return not self.holds(condition["Expression"])
+            return not self.holds(condition["Condition"])
         if kind == "Or":
             return any(self.holds(each) for each in condition["Conditions"])
         if kind == "In":
