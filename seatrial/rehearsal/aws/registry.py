@@ -8,13 +8,16 @@ from __future__ import annotations
 import threading
 from typing import Any, ClassVar
 
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.responses import SageMakerResponse
 
 from seatrial.rehearsal.aws.events import sagemaker_event
+from seatrial.rehearsal.aws.listing import ListOperations
 from seatrial.rehearsal.aws.operations import executed
+from seatrial.rehearsal.aws.refusals import Refused, invalid
 from seatrial.rehearsal.aws.world import World
 
+_DELETED = "Deleted"
 _TOLD = (
     "ModelPackageGroupName",
     "ModelPackageName",
@@ -31,10 +34,71 @@ _TOLD = (
 _one_at_a_time = threading.Lock()
 
 
-class RegistryOperations(SageMakerResponse):  # type: ignore[misc]  # moto counts as Any
-    """Creating a version and changing its approval."""
+class RegistryOperations(ListOperations):
+    """Groups, versions and their approval."""
 
     world: ClassVar[World]
+
+    def create_model_package_group(self) -> Any:
+        """Remember a group, once."""
+        group = self.sagemaker_backend.model_package_groups.get(self.params["ModelPackageGroupName"])
+        if group is not None:
+            raise invalid(f"Model Package Group already exists: {group.arn}")
+        return super().create_model_package_group()
+
+    @executed
+    def delete_model_package_group(self) -> Any:
+        """Forget a group that holds no versions."""
+        packages, name = self.sagemaker_backend.model_packages, self.params["ModelPackageGroupName"].rpartition("/")[2]
+        group = self.sagemaker_backend.describe_model_package_group(name)
+        versions = [each for each in packages.values() if each.model_package_group_name == name]
+        held = sum(each.model_package_status != _DELETED for each in versions)
+        if held:
+            raise Refused("ConflictException", f"{group.arn} cannot be deleted: it holds {held} model package(s)")
+        for each in versions:
+            del packages[each.arn]
+        del self.sagemaker_backend.model_package_groups[name]
+        return EmptyResult()
+
+    @executed
+    def delete_model_package(self) -> Any:
+        """Forget a version. Its record stays behind the scenes: moto counts records to number the next version."""
+        package = self._package(self.params["ModelPackageName"])
+        package.model_package_status = _DELETED
+        self._tell(package.arn)
+        return EmptyResult()
+
+    def _package(self, name: str) -> Any:
+        backend = self.sagemaker_backend
+        arn = name if ":" in name else f"arn:aws:sagemaker:{self.region}:{self.current_account}:model-package/{name}"
+        package = backend.model_packages.get(backend.model_package_name_mapping.get(name, name))
+        if package is None or package.model_package_status == _DELETED:
+            raise invalid(f"ModelPackage {arn} does not exist.")
+        return package
+
+    def describe_model_package(self) -> Any:
+        """One version, as it is now."""
+        self._package(self.params["ModelPackageName"])
+        return super().describe_model_package()
+
+    def list_model_packages(self) -> Any:
+        """The versions that have not been deleted."""
+        return self._listed("list_model_packages", self._kept_packages)
+
+    def _kept_packages(self) -> Any:
+        answer = SageMakerResponse.list_model_packages(self)
+        summaries = answer.result["ModelPackageSummaryList"]
+        answer.result["ModelPackageSummaryList"] = [e for e in summaries if e["ModelPackageStatus"] != _DELETED]
+        return answer
+
+    def search(self) -> Any:
+        """moto's, without the versions that have been deleted."""
+        answer = super().search()
+        results = answer.result["Results"]
+        answer.result["Results"] = [
+            each for each in results if each.get("ModelPackage", {}).get("ModelPackageStatus") != _DELETED
+        ]
+        return answer
 
     @executed
     def create_model_package(self) -> Any:
@@ -54,15 +118,16 @@ class RegistryOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
 
     @executed
     def update_model_package(self) -> Any:
-        """Approve, reject or annotate a version, and say so. What the request leaves out stays as it is."""
-        package = self.sagemaker_backend.model_packages.get(self.params["ModelPackageArn"])
-        if package is not None:
-            self.params.setdefault("ModelApprovalStatus", package.model_approval_status)
-            self.params.setdefault("ApprovalDescription", package.approval_description)
-            properties = self.params.get("CustomerMetadataProperties") or {}
-            self.params["CustomerMetadataProperties"] = {**(package.customer_metadata_properties or {}), **properties}
+        """Approve, reject or annotate a version. What is left out stays; a new approval status is an event."""
+        package = self._package(self.params["ModelPackageArn"])
+        before = package.model_approval_status
+        self.params.setdefault("ModelApprovalStatus", before)
+        self.params.setdefault("ApprovalDescription", package.approval_description)
+        properties = self.params.get("CustomerMetadataProperties") or {}
+        self.params["CustomerMetadataProperties"] = {**(package.customer_metadata_properties or {}), **properties}
         answer = super().update_model_package()
-        self._tell(answer.result["ModelPackageArn"])
+        if self.params["ModelApprovalStatus"] != before:
+            self._tell(answer.result["ModelPackageArn"])
         return answer
 
     def _tell(self, arn: str) -> None:

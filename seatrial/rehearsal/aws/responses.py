@@ -10,6 +10,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores
 
 from seatrial.errors import UsageError
+from seatrial.rehearsal.aws.answers import as_aws_answers
 from seatrial.rehearsal.aws.endpoints.operations import EndpointOperations
 from seatrial.rehearsal.aws.job import Job
 from seatrial.rehearsal.aws.operations import Worth, executed, worth
@@ -33,6 +34,10 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
             status, headers, body = self.serialized(ActionResult(refusal))
             return int(status), headers, body
         return super().call_action()
+
+    def serialized(self, action_result: Any) -> Any:
+        """The answer on the wire, as AWS would word it."""
+        return super().serialized(as_aws_answers(self._get_action(), action_result))
 
     def _refusal(self, name: str, action: str) -> Refused | None:
         if worth(type(self), action) is Worth.UNSUPPORTED:
@@ -86,6 +91,14 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
             raise invalid(refusal)
         return EmptyResult()
 
+    def _delete(self, kind: type[Job]) -> Any:
+        job = self._job(kind)
+        if job.status in ("InProgress", "Stopping"):
+            raise Refused("ResourceInUse", f"The {kind.kind} job {job.arn} is in status {job.status}")
+        del getattr(self.sagemaker_backend, f"{kind.kind}_jobs")[job.name]
+        self.world.jobs.pop((self.region, kind.kind, job.name), None)
+        return EmptyResult()
+
     @executed
     def create_processing_job(self) -> Any:
         """Start a processing job."""
@@ -103,14 +116,14 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
         return ActionResult(self._job(ProcessingJob).describe())
 
     @executed
-    def list_processing_jobs(self) -> Any:
-        """The jobs and their states, from moto's records, which the jobs keep in step."""
-        return super().list_processing_jobs()
-
-    @executed
     def stop_processing_job(self) -> Any:
         """Ask the job to end; a job that has ended already is refused, as on AWS."""
         return self._stop(ProcessingJob)
+
+    @executed
+    def delete_processing_job(self) -> Any:
+        """Forget a job that has ended."""
+        return self._delete(ProcessingJob)
 
     @executed
     def create_training_job(self) -> Any:
@@ -133,11 +146,11 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
         return ActionResult(self._job(TrainingJob).describe())
 
     @executed
-    def list_training_jobs(self) -> Any:
-        """The jobs and their states, from moto's records, which the jobs keep in step."""
-        return super().list_training_jobs()
-
-    @executed
     def stop_training_job(self) -> Any:
         """Ask the job to end; a job that has ended already is refused, as on AWS."""
         return self._stop(TrainingJob)
+
+    @executed
+    def delete_training_job(self) -> Any:
+        """Forget a job that has ended."""
+        return self._delete(TrainingJob)

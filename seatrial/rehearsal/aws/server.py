@@ -11,12 +11,11 @@ from typing import Any
 from seatrial.errors import MissingExtra, ResourceError
 from seatrial.rehearsal.aws.conditional import with_atomic_conditions
 from seatrial.rehearsal.aws.isolation import require_namespaces
+from seatrial.rehearsal.aws.unimplemented import Wsgi, saying_unsupported
 from seatrial.rehearsal.aws.world import World
 
 LOOPBACK = "127.0.0.1"
 INTERRUPT_SPOT = "/seatrial/interrupt-spot"
-
-_Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 @contextmanager
@@ -47,7 +46,8 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
     runtime: Any = type("Runtime", (Runtime,), {"world": world})
     for path in runtime_urls.url_paths:
         runtime_urls.url_paths[path] = runtime.dispatch
-    app = _with_faults(with_atomic_conditions(DomainDispatcherApplication(create_backend_app)), world)
+    moto = saying_unsupported(with_atomic_conditions(DomainDispatcherApplication(create_backend_app)))
+    app = _with_faults(moto, world)
     try:
         server = make_server(LOOPBACK, port, app, threaded=True, request_handler=MotoRequestHandler)
     except (OSError, SystemExit) as taken:  # werkzeug prints and exits where the address is in use
@@ -72,7 +72,7 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
             module.url_paths.update(paths)
 
 
-def _with_faults(app: _Wsgi, world: World) -> _Wsgi:
+def _with_faults(app: Wsgi, world: World) -> Wsgi:
     """``app``, and one path of ours in front of it: AWS has no operation that takes a spot instance away."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

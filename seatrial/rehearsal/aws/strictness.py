@@ -21,6 +21,12 @@ def shape_problems(operation: str, parameters: Any, *, service: str = "sagemaker
     return list(_problems(_model(service).operation_model(operation).input_shape, parameters, ""))
 
 
+def output_shape(operation: str, *, service: str = "sagemaker") -> Any:
+    """The shape of what the operation gives back; None where it gives nothing, or is no operation."""
+    model = _model(service)
+    return model.operation_model(operation).output_shape if operation in model.operation_names else None
+
+
 def as_message(problems: list[str]) -> str:
     """The message of a ValidationException, all problems at once."""
     return f"{len(problems)} validation error{'s' * (len(problems) > 1)} detected: {'; '.join(problems)}"

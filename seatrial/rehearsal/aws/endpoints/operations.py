@@ -13,7 +13,7 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 from seatrial.rehearsal.aws.endpoints.endpoint import Endpoint, NoVariant
 from seatrial.rehearsal.aws.endpoints.fleet import Fleet, config_gaps
 from seatrial.rehearsal.aws.operations import executed
-from seatrial.rehearsal.aws.refusals import invalid, unsupported
+from seatrial.rehearsal.aws.refusals import Refused, invalid, unsupported
 from seatrial.rehearsal.aws.world import World
 
 _LARGEST_BODY = 6_291_456
@@ -38,17 +38,24 @@ class EndpointOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
         for variant in self.params["ProductionVariants"]:
             name = variant.get("ModelName")
             if name and name not in self.sagemaker_backend._models:
-                raise invalid(f'Could not find model "{name}".')
+                raise self._not_found("model", name)
         return super().create_endpoint_config()
 
     def _refuse_taken(self, known: Any, name: str, what: str) -> None:
         if name in known:
-            raise invalid(f'Cannot create already existing {what} "{name}".')
+            raise invalid(f'Cannot create already existing {what} "{self._arn(what, name)}".')
+
+    def _not_found(self, what: str, name: str) -> Refused:
+        return invalid(f'Could not find {what} "{self._arn(what, name)}".')
+
+    def _arn(self, what: str, name: str) -> str:
+        kind = {"endpoint configuration": "endpoint-config"}.get(what, what)
+        return f"arn:aws:sagemaker:{self.region}:{self.current_account}:{kind}/{name}"
 
     def _fleet(self) -> Fleet:
         name = self.params["EndpointConfigName"]
         if name not in self.sagemaker_backend.endpoint_configs:
-            raise invalid(f'Could not find endpoint configuration "{name}".')
+            raise self._not_found("endpoint configuration", name)
         config = self.sagemaker_backend.describe_endpoint_config(name)
         models = {key: model.response_object for key, model in self.sagemaker_backend._models.items()}
         gaps = config_gaps(config, models)
@@ -64,7 +71,7 @@ class EndpointOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
         name = self.params["EndpointName"]
         record = self.sagemaker_backend.endpoints.get(name)
         if record is None:
-            raise invalid(f'Could not find endpoint "{name}".')
+            raise self._not_found("endpoint", name)
         endpoint: Endpoint = record.rehearsed
         return endpoint
 
@@ -91,6 +98,9 @@ class EndpointOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
         """Deploy another configuration: all at once, canary or linear, with alarms that roll it back."""
         endpoint = self._ready_endpoint("update")
         deployment = self.params.get("DeploymentConfig")
+        for key in ("RetainAllVariantProperties", "RetainDeploymentConfig"):
+            if self.params.get(key):
+                raise unsupported(key)
         if deployment and deployment.get("RollingUpdatePolicy"):
             raise unsupported("RollingUpdatePolicy")
         routing = (deployment or {}).get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
@@ -123,6 +133,17 @@ class EndpointOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
         """Change the split between variants, at once; capacities are not rehearsed."""
         endpoint = self._ready_endpoint("update")
         wanted = self.params["DesiredWeightsAndCapacities"]
+        said = endpoint.describe()
+        known = [each["VariantName"] for each in said["ProductionVariants"]]
+        names = [each["VariantName"] for each in wanted]
+        for name in names:
+            if names.count(name) > 1:
+                raise invalid(f'The variant name "{name}" was non-unique within the request.')
+            if name not in known:
+                raise invalid(
+                    f'The variant name(s) "{name}" is/are not present within endpoint configuration '
+                    f'"{said["EndpointConfigName"]}".'
+                )
         endpoint.set_weights({e["VariantName"]: float(e["DesiredWeight"]) for e in wanted if "DesiredWeight" in e})
         return ActionResult({"EndpointArn": endpoint.arn})
 
@@ -130,11 +151,6 @@ class EndpointOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
     def describe_endpoint(self) -> Any:
         """The state of the servers."""
         return ActionResult(self._endpoint().describe())
-
-    @executed
-    def list_endpoints(self) -> Any:
-        """From moto's records, which the endpoints keep in step."""
-        return super().list_endpoints()
 
     @executed
     def delete_endpoint(self) -> Any:

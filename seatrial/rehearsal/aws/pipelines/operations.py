@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from botocore.exceptions import ClientError
 from moto.core.responses import ActionResult
+from moto.core.utils import utcnow
 from moto.sagemaker.responses import SageMakerResponse
-from moto.sagemaker.utils import (
-    get_pipeline_execution_from_arn,
-    get_pipeline_from_name,
-    load_pipeline_definition_from_s3,
-)
 
 from seatrial.rehearsal.aws.operations import executed
 from seatrial.rehearsal.aws.pipelines.definition import Definition, Malformed, read_definition
@@ -31,26 +28,68 @@ class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
     def create_pipeline(self) -> Any:
         """Keep a definition that is well formed."""
         self._check_definition()
+        name = self.params["PipelineName"]
+        if name in self.sagemaker_backend.pipelines:
+            raise invalid(
+                "Pipeline names must be unique within an AWS account and region. "
+                f"Pipeline with name ({name}) already exists."
+            )
         return super().create_pipeline()
 
     @executed
     def update_pipeline(self) -> Any:
         """Replace a definition by one that is well formed."""
+        pipeline = self._pipeline()
         self._check_definition()
-        return super().update_pipeline()
+        answer = super().update_pipeline()
+        pipeline.last_modified_time = utcnow()
+        return answer
+
+    def describe_pipeline(self) -> Any:
+        """What was created, and updated since."""
+        self._pipeline()
+        return super().describe_pipeline()
+
+    def delete_pipeline(self) -> Any:
+        """Forget a pipeline and its executions."""
+        self._pipeline()
+        return super().delete_pipeline()
+
+    def _pipeline(self) -> Any:
+        name = self.params["PipelineName"].rpartition(":pipeline/")[2]
+        pipeline = self.sagemaker_backend.pipelines.get(name)
+        if pipeline is None:
+            arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:pipeline/{name}"
+            raise Refused("ResourceNotFound", f"Pipeline '{arn}' does not exist.")
+        return pipeline
 
     def _check_definition(self) -> None:
-        text, place = self.params.get("PipelineDefinition"), self.params.get("PipelineDefinitionS3Location")
-        if text is None and place is not None:
-            text = load_pipeline_definition_from_s3(place, account_id=self.current_account, partition="aws")
-            text = text if isinstance(text, str) else None  # moto has parsed it already
-        if text is not None:
-            _read(text)
+        place = self.params.get("PipelineDefinitionS3Location")
+        if place is not None and "PipelineDefinition" not in self.params:
+            # moto would keep Python's spelling of the parsed document
+            self.params = {key: value for key, value in self.params.items() if key != "PipelineDefinitionS3Location"}
+            self.params["PipelineDefinition"] = self._read_s3(place)
+        if self.params.get("PipelineDefinition") is not None:
+            _read(self.params["PipelineDefinition"])
+
+    def _read_s3(self, place: dict[str, str]) -> str:
+        try:
+            found = self.world.client("s3", self.region).get_object(
+                Bucket=place["Bucket"],
+                Key=place["ObjectKey"],
+                **({"VersionId": place["VersionId"]} if "VersionId" in place else {}),
+            )
+        except ClientError as missing:
+            raise invalid(f"Unable to read the pipeline definition from S3: {missing}") from missing
+        return bytes(found["Body"].read()).decode()
 
     @executed
     def start_pipeline_execution(self) -> Any:
         """Run the pipeline. The same ClientRequestToken again gives the same execution."""
-        pipeline = get_pipeline_from_name(self.sagemaker_backend.pipelines, self.params["PipelineName"])
+        pipeline = self._pipeline()
+        gaps = [key for key in ("SelectiveExecutionConfig", "PipelineVersionId") if self.params.get(key) is not None]
+        if gaps:
+            raise unsupported(f"in pipeline executions: {', '.join(gaps)}")
         token = self.params.get("ClientRequestToken")
         for arn, started in pipeline.pipeline_executions.items():
             if token and started.client_request_token == token:
@@ -77,18 +116,23 @@ class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
 
     def _execution(self) -> Any:
         arn = self.params["PipelineExecutionArn"]
-        return get_pipeline_execution_from_arn(self.sagemaker_backend.pipelines, arn).rehearsed
+        pipeline = self.sagemaker_backend.pipelines.get(arn.partition(":pipeline/")[2].partition("/")[0])
+        if pipeline is None or arn not in pipeline.pipeline_executions:
+            raise Refused("ResourceNotFound", f"Pipeline execution '{arn}' does not exist.")
+        return pipeline.pipeline_executions[arn].rehearsed
 
     @executed
     def describe_pipeline_execution(self) -> Any:
         """The state that the execution is in, and why it failed."""
+        execution = self._execution()
         answer = super().describe_pipeline_execution()
-        answer.result["FailureReason"] = self._execution().record.pipeline_execution_failure_reason
+        answer.result["FailureReason"] = execution.record.pipeline_execution_failure_reason
         return ActionResult({key: value for key, value in answer.result.items() if value is not None})
 
     @executed
     def list_pipeline_executions(self) -> Any:
         """The executions of a pipeline, from moto's records, which the executions keep in step."""
+        self._pipeline()
         answer = super().list_pipeline_executions()
         for summary in answer.result["PipelineExecutionSummaries"]:
             if summary.get("PipelineExecutionFailureReason") == "None":

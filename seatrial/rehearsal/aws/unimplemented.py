@@ -1,0 +1,38 @@
+"""Operations of the other services that moto lacks: an error that says so, at once.
+
+moto raises, the server answers 500, and every client takes that for a passing fault and tries again, five times.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+from xml.sax.saxutils import escape
+
+_LOG = logging.getLogger(__name__)
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def saying_unsupported(app: Wsgi) -> Wsgi:
+    """``app``, whose missing operations answer with UnsupportedOperation, in the protocol of the request."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        try:
+            return app(environ, start_response)
+        except NotImplementedError as missing:
+            told = f"The rehearsal does not support this operation: {missing}. See docs/rehearsal.md."
+            _LOG.info("%s", told)
+        if "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", ""):
+            kind = "text/xml"
+            error = (
+                f"<Error><Type>Sender</Type><Code>UnsupportedOperation</Code><Message>{escape(told)}</Message></Error>"
+            )
+            body = f"<ErrorResponse>{error}</ErrorResponse>"
+        else:
+            kind, body = "application/json", json.dumps({"__type": "UnsupportedOperation", "message": told})
+        start_response("400 Bad Request", [("Content-Type", kind), ("x-amzn-errortype", "UnsupportedOperation")])
+        return [body.encode()]
+
+    return answer
