@@ -67,6 +67,11 @@ class ProcessingJob(Job):
             if target["S3UploadMode"] == "EndOfJob" and not upload(s3, at, target["S3Uri"]):
                 raise JobFailed(empty_artifact(f"output '{output['OutputName']}' ({target['LocalPath']})"))
 
+    def writes_to(self) -> list[str]:
+        """The local path of each output."""
+        outputs = self.request.get("ProcessingOutputConfig", {}).get("Outputs", [])
+        return [each["S3Output"]["LocalPath"] for each in outputs]
+
     def _write_config(self, config: Path) -> None:
         cluster = self.request["ProcessingResources"]["ClusterConfig"]
         resources = {"current_host": "algo-1", "hosts": ["algo-1"], "current_instance_type": cluster["InstanceType"]}

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from seatrial.rehearsal.aws.faults import Kind
 from seatrial.rehearsal.aws.job import Job, JobFailed, JobStopped, empty_artifact, failure_reason
 from seatrial.rehearsal.aws.logstream import LogStream
 from seatrial.rehearsal.aws.process import Ended
@@ -107,6 +108,15 @@ class TrainingJob(Job):
             self._enter("Interrupted")
             self._renew(local if checkpoints else None, ml)
         self._deliver(s3, ended, ml)
+
+    def writes_to(self) -> list[str]:
+        """The model, other output, and checkpoints."""
+        checkpoints = self.request.get("CheckpointConfig", {}).get("LocalPath", "/opt/ml/checkpoints")
+        return ["/opt/ml/model", "/opt/ml/output/data", checkpoints]
+
+    def strike(self, kind: Kind) -> bool:
+        """Suffer a sudden fault; spot instances can be taken away too."""
+        return self.interrupt_spot() if kind is Kind.SPOT_INTERRUPTION else super().strike(kind)
 
     def _train_once(self, folder: Path) -> Ended:
         specification = self.request["AlgorithmSpecification"]

@@ -26,6 +26,10 @@ class NoVariant(Exception):
     """The request names a variant that the endpoint does not have."""
 
 
+class NoServer(Exception):
+    """The variant's server has ended or hangs, and the next one is not healthy yet."""
+
+
 class RolledBack(Exception):
     """An alarm went off while traffic was shifting."""
 
@@ -166,6 +170,7 @@ class Endpoint:
 
         Raises:
             NoVariant: ``target`` is no variant of this endpoint.
+            NoServer: the variant has no healthy server just now.
         """
         with self._lock:
             green = self._green is not None and random.random() < self._share  # noqa: S311 a split, not a secret
@@ -173,8 +178,11 @@ class Endpoint:
             variant = fleet.choose(target)
             if variant is None:
                 raise NoVariant(f"Variant {target} not found")
-            variant.server.reserve()
-        answer = variant.server.invoke(body, headers)
+            server = variant.server.reserve()
+        if server is None:
+            self._traffic.add(Observation(time.monotonic(), variant.name, 503, 0.0))
+            raise NoServer(f"Variant {variant.name} of endpoint {self.name} has no healthy server just now.")
+        answer = server.invoke(body, headers)
         self._traffic.add(Observation(time.monotonic(), variant.name, answer.status, answer.seconds))
         self._capture.add(variant.name, body, headers.get("Content-Type", ""), answer)
         return variant, answer
