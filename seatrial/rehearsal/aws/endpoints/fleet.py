@@ -23,6 +23,17 @@ class Variant:
     instances: int
     server: Keeper
 
+    def describe(self) -> dict[str, Any]:
+        """As DescribeEndpoint tells it."""
+        weight, count = self.weight, self.instances
+        return {
+            "VariantName": self.name,
+            "CurrentWeight": weight,
+            "DesiredWeight": weight,
+            "CurrentInstanceCount": count,
+            "DesiredInstanceCount": count,
+        }
+
 
 class Fleet:
     """All variants of one configuration. Healthy once `start` returns."""

@@ -50,7 +50,7 @@ def _folder_of(pid: int) -> Path:
     """The server's folder for what runs: it holds a lock in it."""
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            target = Path(os.readlink(descriptor))
+            target = descriptor.readlink()
         except FileNotFoundError:
             continue
         if target.name.startswith("lives") and target.parent.name.startswith("seatrial-aws-"):
