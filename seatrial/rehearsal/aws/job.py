@@ -29,7 +29,7 @@ _LOST = "instance lost"
 _NO_CAPACITY = (
     "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
 )
-_INTERNAL = "InternalServerError: We encountered an internal error. Please try again."
+INTERNAL = "InternalServerError: We encountered an internal error. Please try again."
 
 
 class JobFailed(Exception):
@@ -69,11 +69,6 @@ class Job(ABC):
         self._keep_record()
 
     # what differs
-
-    @staticmethod
-    @abstractmethod
-    def image_of(request: Mapping[str, Any]) -> str:
-        """The image that a request names."""
 
     @abstractmethod
     def work(self, folder: Path) -> None:
@@ -224,7 +219,7 @@ class Job(ABC):
         if self._stop_asked:
             raise JobStopped(ended.why or "")
         if ended.why == _LOST:
-            raise JobFailed(_INTERNAL)
+            raise JobFailed(INTERNAL)
         return ended
 
     def strike(self, kind: Kind) -> bool:

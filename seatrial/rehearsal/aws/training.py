@@ -54,11 +54,6 @@ class TrainingJob(Job):
         ]
         self._enter("Starting")
 
-    @staticmethod
-    def image_of(request: Mapping[str, Any]) -> str:
-        """The image that a request names."""
-        return str(request["AlgorithmSpecification"]["TrainingImage"])
-
     @property
     def secondary_status(self) -> str:
         """The finer state of a training job."""
@@ -120,7 +115,7 @@ class TrainingJob(Job):
 
     def _train_once(self, folder: Path) -> Ended:
         specification = self.request["AlgorithmSpecification"]
-        image = self.world.image(self.image_of(self.request))
+        image = self.world.image(self.request["AlgorithmSpecification"]["TrainingImage"])
         entry = specification.get("ContainerEntrypoint")
         command = [*(entry or image.train), *specification.get("ContainerArguments", [])]
         limit = self.request["StoppingCondition"].get("MaxRuntimeInSeconds", 86_400)
