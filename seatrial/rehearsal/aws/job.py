@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from seatrial.errors import SeatrialError
 from seatrial.rehearsal.aws.events import sagemaker_event
+from seatrial.rehearsal.aws.faults import Kind
+from seatrial.rehearsal.aws.faults.hands import memory_limit, on_small_disk
 from seatrial.rehearsal.aws.image import Image
 from seatrial.rehearsal.aws.isolation import start_isolated
 from seatrial.rehearsal.aws.logstream import LogStream
@@ -22,6 +25,11 @@ from seatrial.rehearsal.aws.world import World
 
 _GRACE_S = 120  # the platform's time between SIGTERM and SIGKILL
 _LONGEST_REASON = 1024
+_LOST = "instance lost"
+_NO_CAPACITY = (
+    "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
+)
+INTERNAL = "InternalServerError: We encountered an internal error. Please try again."
 
 
 class JobFailed(Exception):
@@ -62,14 +70,13 @@ class Job(ABC):
 
     # what differs
 
-    @staticmethod
-    @abstractmethod
-    def image_of(request: Mapping[str, Any]) -> str:
-        """The image that a request names."""
-
     @abstractmethod
     def work(self, folder: Path) -> None:
         """Do the job in ``folder``; raise JobFailed or JobStopped where it does not complete."""
+
+    @abstractmethod
+    def writes_to(self) -> list[str]:
+        """The folders that the program fills, as it sees them."""
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -128,6 +135,8 @@ class Job(ABC):
     def _live(self) -> None:
         self.started = datetime.now(UTC)
         try:
+            if self.world.faults.take(Kind.NO_CAPACITY, self.name):
+                raise JobFailed(_NO_CAPACITY)
             with self.world.new_folder(self.name) as folder:
                 self.work(Path(folder))
             self._finish("Completed", None)
@@ -180,7 +189,12 @@ class Job(ABC):
 
         Raises:
             JobStopped: it was asked to stop, or its time is over.
+            JobFailed: its instance was lost.
         """
+        disk = self.world.faults.take(Kind.DISK_FULL, self.name)
+        if disk is not None:
+            command = on_small_disk(command, self.writes_to(), disk.megabytes)
+        memory = self.world.faults.take(Kind.OUT_OF_MEMORY, self.name)
         log = LogStream(self.world.client("logs", self.region), self.log_group, self.log_stream())
         with self._lock:
             if self._stop_asked:
@@ -197,12 +211,20 @@ class Job(ABC):
                 limit_s=limit_s,
                 grace_s=self.world.waits(_GRACE_S),
             )
-        ended = watched.wait()
+        limit = memory_limit(process.pid, memory.megabytes) if memory is not None else contextlib.nullcontext()
+        with limit, self.world.faults.running(self):
+            ended = watched.wait()
         with self._lock:
             self._watched = None
         if self._stop_asked:
             raise JobStopped(ended.why or "")
+        if ended.why == _LOST:
+            raise JobFailed(INTERNAL)
         return ended
+
+    def strike(self, kind: Kind) -> bool:
+        """Suffer a sudden fault; False where it has no hold on this kind of job."""
+        return kind is Kind.INSTANCE_LOST and self.interrupt(_LOST, grace_s=0)
 
     def log_stream(self) -> str:
         """The stream's name, in the platform's form: one host, and the second in which it started."""
@@ -211,6 +233,7 @@ class Job(ABC):
     def heard(self, log: LogStream, lines: list[str]) -> None:
         """Lines that the process printed."""
         log.write(lines)
+        self.world.faults.heard(self, lines)
 
 
 def failure_reason(ended: Ended, failure_file: Path) -> str:

@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Any
 
 from seatrial.errors import ResourceError
+from seatrial.rehearsal.aws.faults.door import FAULTS, INTERRUPT_SPOT
+from seatrial.rehearsal.aws.faults.fault import Fault, Kind
 from seatrial.rehearsal.aws.image import Image
-from seatrial.rehearsal.aws.server import INTERRUPT_SPOT
 
 REGION = "us-east-1"
 _LONGEST_END_S = 30
@@ -65,6 +66,12 @@ class OfflineAws:
         """End it and every job that it runs."""
         self._end()
 
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        assert self._process is not None
+        return self._process.pid
+
     def environment(self, region: str = REGION) -> dict[str, str]:
         """What an unmodified client needs in its environment: address, region, credentials."""
         return {
@@ -86,10 +93,35 @@ class OfflineAws:
 
     def interrupt_spot(self, training_job: str, region: str = REGION) -> bool:
         """Take a training job's spot instance away. False when it does not train just now, or not on spot."""
-        body = json.dumps({"TrainingJobName": training_job, "Region": region}).encode()
-        request = urllib.request.Request(self.endpoint_url + INTERRUPT_SPOT, data=body, method="POST")  # noqa: S310 loopback
+        said = self._control("POST", INTERRUPT_SPOT, {"TrainingJobName": training_job, "Region": region})
+        return bool(said["interrupted"])
+
+    def fault(self, kind: Kind | str, **settings: Any) -> Fault:
+        """Have something go wrong: ``aws.fault("throttling", operation="CreateTrainingJob", times=3)``.
+
+        The settings are those of `Fault`; docs/rehearsal.md lists the kinds.
+
+        Raises:
+            pydantic.ValidationError: there is no such fault.
+        """
+        fault = Fault.model_validate({"kind": kind, **settings})
+        self._control("POST", FAULTS, fault.model_dump(mode="json"))
+        return fault
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Each fault with what it has ``struck`` so far, and how many strikes are ``left``."""
+        told: list[dict[str, Any]] = self._control("GET", FAULTS)["faults"]
+        return told
+
+    def clear_faults(self) -> None:
+        """Forget the faults that wait. What they struck stays struck."""
+        self._control("DELETE", FAULTS)
+
+    def _control(self, method: str, path: str, asked: Any = None) -> Any:
+        body = None if asked is None else json.dumps(asked).encode()
+        request = urllib.request.Request(self.endpoint_url + path, data=body, method=method)  # noqa: S310 loopback
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 the address is ours, on loopback
-            return bool(json.load(answer)["interrupted"])
+            return json.load(answer)
 
     def _end(self) -> int:
         process = self._process

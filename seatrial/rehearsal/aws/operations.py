@@ -37,7 +37,6 @@ MADE_UP_FAMILIES = (
     "endpoint",
     "hyper_parameter_tuning_job",
     "notebook_instance",
-    "transform_job",
 )
 _ONLY_STORED = ("endpoint_config", "notebook_instance_lifecycle_config")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,11 +22,6 @@ class ProcessingJob(Job):
     log_group = "/aws/sagemaker/ProcessingJobs"
     not_found = "Could not find requested job with name: {name}"
     exit_message: str | None = None
-
-    @staticmethod
-    def image_of(request: Mapping[str, Any]) -> str:
-        """The image that a request names."""
-        return str(request["AppSpecification"]["ImageUri"])
 
     def work(self, folder: Path) -> None:
         """Download, run, upload."""
@@ -50,7 +44,7 @@ class ProcessingJob(Job):
         with uploading(s3, continuous):
             ended = self.run(
                 [*app["ContainerEntrypoint"], *app.get("ContainerArguments", [])],
-                image=self.world.image(self.image_of(self.request)),
+                image=self.world.image(self.request["AppSpecification"]["ImageUri"]),
                 folder=folder,
                 variables=self.request.get("Environment", {}),
                 limit_s=self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", _DEFAULT_LIMIT_S),
@@ -66,6 +60,11 @@ class ProcessingJob(Job):
             target = output["S3Output"]
             if target["S3UploadMode"] == "EndOfJob" and not upload(s3, at, target["S3Uri"]):
                 raise JobFailed(empty_artifact(f"output '{output['OutputName']}' ({target['LocalPath']})"))
+
+    def writes_to(self) -> list[str]:
+        """The local path of each output."""
+        outputs = self.request.get("ProcessingOutputConfig", {}).get("Outputs", [])
+        return [each["S3Output"]["LocalPath"] for each in outputs]
 
     def _write_config(self, config: Path) -> None:
         cluster = self.request["ProcessingResources"]["ClusterConfig"]

@@ -20,6 +20,7 @@ from seatrial.rehearsal.aws.refusals import Refused, invalid, unsupported
 from seatrial.rehearsal.aws.registry import RegistryOperations
 from seatrial.rehearsal.aws.strictness import as_message, role_problem, shape_problems
 from seatrial.rehearsal.aws.training import TrainingJob, training_gaps, training_problems
+from seatrial.rehearsal.aws.transform import TransformJob, container_of, transform_gaps, transform_problems
 
 
 class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
@@ -54,7 +55,7 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
 
     # jobs
 
-    def _start(self, kind: type[Job], create: Callable[[], Any]) -> Any:
+    def _start(self, kind: type[Job], create: Callable[[], Any], *, image: str, **more: Any) -> Any:
         name = self.params[f"{kind.kind.capitalize()}JobName"]
         jobs = getattr(self.sagemaker_backend, f"{kind.kind}_jobs")
         taken = jobs.get(name)
@@ -66,12 +67,12 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
             )
         request = copy.deepcopy(dict(self.params))
         try:
-            self.world.image(kind.image_of(request))
+            self.world.image(image)
         except UsageError as unknown:
             raise unsupported(str(unknown)) from unknown
         answer = create()
         record = jobs[name]
-        job = kind(self.world, name=name, arn=record.arn, region=self.region, request=request, record=record)
+        job = kind(self.world, name=name, arn=record.arn, region=self.region, request=request, record=record, **more)
         record.rehearsed = job
         self.world.jobs[self.region, kind.kind, name] = job
         job.start()
@@ -108,7 +109,9 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
         gaps = processing_gaps(self.params)
         if gaps:
             raise unsupported(f"in processing jobs: {'; '.join(gaps)}")
-        return self._start(ProcessingJob, super().create_processing_job)
+        return self._start(
+            ProcessingJob, super().create_processing_job, image=self.params["AppSpecification"]["ImageUri"]
+        )
 
     @executed
     def describe_processing_job(self) -> Any:
@@ -134,7 +137,8 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
         gaps = training_gaps(self.params, image_trains=self._image_trains())
         if gaps:
             raise unsupported(f"in training jobs: {'; '.join(gaps)}")
-        return self._start(TrainingJob, super().create_training_job)
+        image = self.params["AlgorithmSpecification"]["TrainingImage"]
+        return self._start(TrainingJob, super().create_training_job, image=image)
 
     def _image_trains(self) -> bool:
         uri = self.params["AlgorithmSpecification"].get("TrainingImage", "")
@@ -154,3 +158,33 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
     def delete_training_job(self) -> Any:
         """Forget a job that has ended."""
         return self._delete(TrainingJob)
+
+    @executed
+    def create_transform_job(self) -> Any:
+        """Start a batch transform job."""
+        model = self.sagemaker_backend._models.get(self.params["ModelName"])
+        problems = transform_problems(self.params, known=model is not None)
+        if problems:
+            raise invalid(as_message(problems))
+        container = container_of(model.response_object)
+        uri = (container or {}).get("Image", "")
+        serves = any(image.serve for image in self.world.images if image.answers_to(uri))
+        gaps = transform_gaps(self.params, container, image_serves=serves)
+        if gaps:
+            raise unsupported(f"in transform jobs: {'; '.join(gaps)}")
+        return self._start(TransformJob, super().create_transform_job, image=uri, model=container)
+
+    @executed
+    def describe_transform_job(self) -> Any:
+        """What the job was asked and what became of it."""
+        return ActionResult(self._job(TransformJob).describe())
+
+    @executed
+    def list_transform_jobs(self) -> Any:
+        """The jobs and their states, from moto's records, which the jobs keep in step."""
+        return super().list_transform_jobs()
+
+    @executed
+    def stop_transform_job(self) -> Any:
+        """Ask the job to end; a job that has ended already is refused, as on AWS."""
+        return self._stop(TransformJob)

@@ -1,21 +1,20 @@
-"""The server of one process: moto's application on loopback, with our SageMaker behind it and a fault to inject."""
+"""The server of one process: moto's application on loopback, with our SageMaker behind it and faults to inject."""
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from seatrial.errors import MissingExtra, ResourceError
 from seatrial.rehearsal.aws.conditional import with_atomic_conditions
+from seatrial.rehearsal.aws.faults.door import with_faults
 from seatrial.rehearsal.aws.isolation import require_namespaces
-from seatrial.rehearsal.aws.unimplemented import Wsgi, saying_unsupported
+from seatrial.rehearsal.aws.unimplemented import saying_unsupported
 from seatrial.rehearsal.aws.world import World
 
 LOOPBACK = "127.0.0.1"
-INTERRUPT_SPOT = "/seatrial/interrupt-spot"
 
 
 @contextmanager
@@ -47,7 +46,7 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
     for path in runtime_urls.url_paths:
         runtime_urls.url_paths[path] = runtime.dispatch
     moto = saying_unsupported(with_atomic_conditions(DomainDispatcherApplication(create_backend_app)))
-    app = _with_faults(moto, world)
+    app = with_faults(moto, world)
     try:
         server = make_server(LOOPBACK, port, app, threaded=True, request_handler=MotoRequestHandler)
     except (OSError, SystemExit) as taken:  # werkzeug prints and exits where the address is in use
@@ -70,18 +69,3 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
         for module, paths in before:
             module.url_paths.clear()
             module.url_paths.update(paths)
-
-
-def _with_faults(app: Wsgi, world: World) -> Wsgi:
-    """``app``, and one path of ours in front of it: AWS has no operation that takes a spot instance away."""
-
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != INTERRUPT_SPOT or environ["REQUEST_METHOD"] != "POST":
-            return app(environ, start_response)
-        asked = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
-        job = world.jobs.get((str(asked.get("Region")), "training", str(asked.get("TrainingJobName"))))
-        done = job is not None and job.interrupt_spot()
-        start_response("200 OK", [("Content-Type", "application/json")])
-        return [json.dumps({"interrupted": done}).encode()]
-
-    return answer

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from seatrial.rehearsal.aws.faults import Kind
 from seatrial.rehearsal.aws.job import Job, JobFailed, JobStopped, empty_artifact, failure_reason
 from seatrial.rehearsal.aws.logstream import LogStream
 from seatrial.rehearsal.aws.process import Ended
@@ -52,11 +53,6 @@ class TrainingJob(Job):
             for each in self.request["AlgorithmSpecification"].get("MetricDefinitions", [])
         ]
         self._enter("Starting")
-
-    @staticmethod
-    def image_of(request: Mapping[str, Any]) -> str:
-        """The image that a request names."""
-        return str(request["AlgorithmSpecification"]["TrainingImage"])
 
     @property
     def secondary_status(self) -> str:
@@ -108,9 +104,18 @@ class TrainingJob(Job):
             self._renew(local if checkpoints else None, ml)
         self._deliver(s3, ended, ml)
 
+    def writes_to(self) -> list[str]:
+        """The model, other output, and checkpoints."""
+        checkpoints = self.request.get("CheckpointConfig", {}).get("LocalPath", "/opt/ml/checkpoints")
+        return ["/opt/ml/model", "/opt/ml/output/data", checkpoints]
+
+    def strike(self, kind: Kind) -> bool:
+        """Suffer a sudden fault; spot instances can be taken away too."""
+        return self.interrupt_spot() if kind is Kind.SPOT_INTERRUPTION else super().strike(kind)
+
     def _train_once(self, folder: Path) -> Ended:
         specification = self.request["AlgorithmSpecification"]
-        image = self.world.image(self.image_of(self.request))
+        image = self.world.image(self.request["AlgorithmSpecification"]["TrainingImage"])
         entry = specification.get("ContainerEntrypoint")
         command = [*(entry or image.train), *specification.get("ContainerArguments", [])]
         limit = self.request["StoppingCondition"].get("MaxRuntimeInSeconds", 86_400)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 
 class NothingThere(Exception):
     """No object lies under the URI, or no file in the folder."""
+
+
+class NotAnArchive(Exception):
+    """What lies under the URI is no tar.gz, or only a part of one."""
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -81,8 +87,18 @@ def upload_archive(s3: Any, folder: Path, uri: str) -> None:
 
 
 def download_archive(s3: Any, uri: str, folder: Path) -> None:
-    """Unpack the tar.gz at the URI into ``folder``; members that lead out of it are refused."""
+    """Unpack the tar.gz at the URI into ``folder``; members that lead out of it are refused.
+
+    Raises:
+        NotAnArchive: it cannot be unpacked.
+    """
     bucket, key = split_uri(uri)
     body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    with tarfile.open(fileobj=io.BytesIO(body), mode="r:*") as archive:
-        archive.extractall(folder, filter="data")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(body), mode="r:*") as archive:
+            archive.extractall(folder, filter="data")
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as broken:
+        raise NotAnArchive(
+            f"Failed to extract model data archive from URL {uri} ({broken}). "
+            "Please ensure that the object located at the URL is a valid tar.gz archive."
+        ) from broken

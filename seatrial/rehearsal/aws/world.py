@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import queue
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
@@ -10,12 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
+from seatrial.rehearsal.aws.faults.register import Faults
 from seatrial.rehearsal.aws.image import Image, find_image
 
 ACCOUNT = "123456789012"
 # moto takes any credentials; these are the ones that it documents.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+PLATFORM = "seatrial-platform"
+"""In the user agent of what SageMaker itself asks of other services, as opposed to its clients."""
+_FOLDER = "seatrial-aws-"
+_ATTEMPTS = 3
 
 
 class World:
@@ -26,7 +35,13 @@ class World:
         self.images = tuple(images)
         self.speed = speed
         self.endpoint_url = ""
-        self._folder = tempfile.TemporaryDirectory(prefix="seatrial-aws-")
+        self.faults = Faults()
+        _sweep()
+        self._folder = tempfile.TemporaryDirectory(prefix=_FOLDER)
+        unlocked = Path(self._folder.name) / "lives-soon"
+        self._lives = unlocked.open("w")
+        fcntl.flock(self._lives, fcntl.LOCK_EX)
+        unlocked.rename(unlocked.with_name("lives"))  # a sweep that sees it finds it locked
         self._clients: dict[tuple[str, str], Any] = {}
         self.jobs: dict[tuple[str, str, str], Any] = {}  # by region, kind and name
         self.events: queue.Queue[dict[str, Any] | None] = queue.Queue()
@@ -51,7 +66,12 @@ class World:
                     aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
                     region_name=region,
                 )
-                self._clients[key] = session.client(service, endpoint_url=self.endpoint_url)
+                # a pipeline's own retry policies decide whether a step asks SageMaker again
+                attempts = 1 if service == "sagemaker" else _ATTEMPTS
+                settings = Config(
+                    user_agent_extra=PLATFORM, retries={"mode": "standard", "total_max_attempts": attempts}
+                )
+                self._clients[key] = session.client(service, endpoint_url=self.endpoint_url, config=settings)
             return self._clients[key]
 
     def job_variables(self, region: str) -> dict[str, str]:
@@ -90,3 +110,12 @@ class World:
         for ending in endings:
             ending()
         self._folder.cleanup()
+        self._lives.close()
+
+
+def _sweep() -> None:
+    """Remove the folders of servers that were killed: the kernel has let go of their locks."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        with contextlib.suppress(OSError), (folder / "lives").open() as lives:
+            fcntl.flock(lives, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)

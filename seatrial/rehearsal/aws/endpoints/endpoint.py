@@ -26,6 +26,10 @@ class NoVariant(Exception):
     """The request names a variant that the endpoint does not have."""
 
 
+class NoServer(Exception):
+    """The variant's server has ended or hangs, and the next one is not healthy yet."""
+
+
 class RolledBack(Exception):
     """An alarm went off while traffic was shifting."""
 
@@ -43,6 +47,7 @@ class Endpoint:
         self._blue = fleet
         self._green: Fleet | None = None
         self._share = 0.0  # of traffic, to the green fleet
+        self._stage: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._traffic = Traffic(self.name)
@@ -105,35 +110,47 @@ class Endpoint:
         policy = deployment.get("BlueGreenUpdatePolicy", {})
         alarms = [each["AlarmName"] for each in deployment.get("AutoRollbackConfiguration", {}).get("Alarms", [])]
         try:
+            self._enter("Creating", "Starting the new fleet", green)
             green.start()
             begun = time.monotonic()
-            self._green = green
             for share, wait_s in steps_of(policy.get("TrafficRoutingConfiguration", {})):
-                self._shift(share)
+                self._shift(share, green)
                 self._bake(wait_s, alarms, begun)
             self._bake(policy.get("TerminationWaitInSeconds", 0), alarms, begun)
         except NotHealthy as failed:
+            self._stage = {}
             self.failure_reason = str(failed)
             self._set_status("InService")
             return
         except (RolledBack, ClientError, BotoCoreError) as alarmed:  # an alarm that cannot be read counts as raised
             self._set_status("RollingBack")
-            self._shift(0.0)
-            self._green = None
+            self._shift(0.0, None)
             green.retire()
             self.failure_reason = str(alarmed)
             self._set_status("InService")
             return
         with self._lock:
             blue, self._blue, self._green, self._share = self._blue, green, None, 0.0
+            self._stage = {}
             self._capture.configure(green.config.get("DataCaptureConfig") or {})
         self._record.endpoint_config_name = green.config_name
         blue.retire()
         self._set_status("InService")
 
-    def _shift(self, share: float) -> None:
+    def _enter(self, status: str, message: str, green: Fleet) -> None:
+        now = datetime.now(UTC)
+        entered = [{"Status": status, "StatusMessage": message, "StartTime": now}]
+        variants = [each.describe() | {"VariantStatus": entered} for each in green.variants]
+        begun = self._stage.get("StartTime", now)
+        self._stage = {"EndpointConfigName": green.config_name, "ProductionVariants": variants, "StartTime": begun}
+
+    def _shift(self, share: float, green: Fleet | None) -> None:
         with self._lock:
-            self._share = share
+            self._share, self._green = share, green
+            if green is None:
+                self._stage = {}
+            else:
+                self._enter("Baking", f"{share:.0%} of the traffic goes to the new fleet", green)
 
     def _bake(self, seconds: float, alarms: list[str], begun: float) -> None:
         end = time.monotonic() + self._world.waits(seconds)
@@ -166,6 +183,7 @@ class Endpoint:
 
         Raises:
             NoVariant: ``target`` is no variant of this endpoint.
+            NoServer: the variant has no healthy server just now.
         """
         with self._lock:
             green = self._green is not None and random.random() < self._share  # noqa: S311 a split, not a secret
@@ -173,8 +191,11 @@ class Endpoint:
             variant = fleet.choose(target)
             if variant is None:
                 raise NoVariant(f"Variant {target} not found")
-            variant.server.reserve()
-        answer = variant.server.invoke(body, headers)
+            server = variant.server.reserve()
+        if server is None:
+            self._traffic.add(Observation(time.monotonic(), variant.name, 503, 0.0))
+            raise NoServer(f"Variant {variant.name} of endpoint {self.name} has no healthy server just now.")
+        answer = server.invoke(body, headers)
         self._traffic.add(Observation(time.monotonic(), variant.name, answer.status, answer.seconds))
         self._capture.add(variant.name, body, headers.get("Content-Type", ""), answer)
         return variant, answer
@@ -190,22 +211,13 @@ class Endpoint:
 
     def describe(self) -> dict[str, Any]:
         """DescribeEndpoint."""
-        variants = [
-            {
-                "VariantName": each.name,
-                "CurrentWeight": each.weight,
-                "DesiredWeight": each.weight,
-                "CurrentInstanceCount": each.instances,
-                "DesiredInstanceCount": each.instances,
-            }
-            for each in self._blue.variants
-        ]
         said = {
             "EndpointName": self.name,
             "EndpointArn": self.arn,
             "EndpointConfigName": self._record.endpoint_config_name,
             "EndpointStatus": self.status,
-            "ProductionVariants": variants,
+            "ProductionVariants": [each.describe() for each in self._blue.variants],
+            "PendingDeploymentSummary": self._stage or None,
             "DataCaptureConfig": self._capture.describe(),
             "LastDeploymentConfig": self.deployment,
             "FailureReason": self.failure_reason,

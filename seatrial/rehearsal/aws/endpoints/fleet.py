@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seatrial.rehearsal.aws.endpoints.modelserver import ModelServer, NotHealthy, Served
+from seatrial.rehearsal.aws.endpoints.keeper import Keeper
+from seatrial.rehearsal.aws.endpoints.modelserver import NotHealthy, Served
 from seatrial.rehearsal.aws.world import World
 
 _HEALTH_S = 600  # the service's, where ContainerStartupHealthCheckTimeoutInSeconds is left out
@@ -20,7 +21,18 @@ class Variant:
     name: str
     weight: float
     instances: int
-    server: ModelServer
+    server: Keeper
+
+    def describe(self) -> dict[str, Any]:
+        """As DescribeEndpoint tells it."""
+        weight, count = self.weight, self.instances
+        return {
+            "VariantName": self.name,
+            "CurrentWeight": weight,
+            "DesiredWeight": weight,
+            "CurrentInstanceCount": count,
+            "DesiredInstanceCount": count,
+        }
 
 
 class Fleet:
@@ -46,7 +58,7 @@ class Fleet:
             )
             weight = float(declared.get("InitialVariantWeight", 1.0))
             instances = int(declared.get("InitialInstanceCount", 1))
-            self.variants.append(Variant(served.variant, weight, instances, ModelServer(world, region, served)))
+            self.variants.append(Variant(served.variant, weight, instances, Keeper(world, region, served)))
 
     def start(self) -> None:
         """Start every server; all of them end again when one of them is not healthy.

@@ -6,6 +6,7 @@ multi-container endpoint are: in SAGEMAKER_BIND_TO_PORT.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import threading
@@ -14,10 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from seatrial.rehearsal.aws.faults import Kind
+from seatrial.rehearsal.aws.faults.hands import stop_programs
 from seatrial.rehearsal.aws.isolation import start_isolated
 from seatrial.rehearsal.aws.logstream import LogStream
 from seatrial.rehearsal.aws.process import Watched
-from seatrial.rehearsal.aws.transfer import download_archive
+from seatrial.rehearsal.aws.transfer import NotAnArchive, download_archive
 from seatrial.rehearsal.aws.world import World
 
 _HOST = "127.0.0.1"
@@ -33,7 +36,7 @@ class NotHealthy(Exception):
 
 @dataclass(frozen=True)
 class Served:
-    """What one production variant serves."""
+    """What one production variant, or one batch transform job, serves."""
 
     endpoint: str
     variant: str
@@ -41,6 +44,8 @@ class Served:
     model_uri: str
     environment: Mapping[str, str]
     health_limit_s: float
+    logs: tuple[str, str] | None = None
+    """Log group and stream, where they are not those of an endpoint."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,10 @@ class ModelServer:
         self._world, self._region = world, region
         self._port = _free_port()
         self._watched: Watched | None = None
-        self._failure = ""
-        self._over = threading.Event()
+        self._failure = self._no_model = ""
+        self.ended = threading.Event()
+        self._pid = 0
+        self._running = contextlib.ExitStack()
         self._in_flight = 0
         self._idle = threading.Condition()
 
@@ -71,15 +78,21 @@ class ModelServer:
         """Start the process and wait until it is healthy.
 
         Raises:
-            NotHealthy: it ended, or did not answer /ping with 200 in time.
+            NotHealthy: its model cannot be unpacked, it ended, or it did not answer /ping with 200 in time.
         """
+        ill = self._world.faults.take(Kind.NEVER_HEALTHY, self.served.endpoint)
         threading.Thread(target=self._live, name=f"serve-{self.served.endpoint}", daemon=True).start()
         end = time.monotonic() + self.served.health_limit_s
-        while not self._over.is_set() and time.monotonic() < end:
-            if self._ping():
+        while not self.ended.is_set() and time.monotonic() < end:
+            if not ill and self.ping():
+                self._running.enter_context(self._world.faults.running(self))
+                if self.ended.is_set():
+                    self._running.close()
                 return
-            self._over.wait(_LOOK_S)
+            self.ended.wait(_LOOK_S)
         self.kill()
+        if self._no_model:
+            raise NotHealthy(self._no_model)
         why = f" ({self._failure})" if self._failure else ""
         raise NotHealthy(
             f"The primary container for production variant {self.served.variant} did not pass the ping health check"
@@ -92,11 +105,14 @@ class ModelServer:
         try:
             with self._world.new_folder(self.served.endpoint) as folder:
                 self._serve(Path(folder))
+        except NotAnArchive as broken:
+            self._no_model = str(broken)
         except Exception as broken:  # noqa: BLE001 whatever breaks, whoever waits for health must hear of it
             self._failure = f"{type(broken).__name__}: {broken}"
         finally:
             forget()
-            self._over.set()
+            self.ended.set()
+            self._running.close()
 
     def _serve(self, folder: Path) -> None:
         model = folder / "opt" / "ml" / "model"
@@ -104,11 +120,8 @@ class ModelServer:
         if self.served.model_uri:
             download_archive(self._world.client("s3", self._region), self.served.model_uri, model)
         image = self._world.image(self.served.image)
-        log = LogStream(
-            self._world.client("logs", self._region),
-            f"/aws/sagemaker/Endpoints/{self.served.endpoint}",
-            f"{self.served.variant}/{folder.name}",
-        )
+        usual = (f"/aws/sagemaker/Endpoints/{self.served.endpoint}", f"{self.served.variant}/{folder.name}")
+        log = LogStream(self._world.client("logs", self._region), *(self.served.logs or usual))
         variables = {
             **image.variables(),
             **self._world.job_variables(self._region),
@@ -116,11 +129,26 @@ class ModelServer:
             "SAGEMAKER_BIND_TO_PORT": str(self._port),
         }
         process = start_isolated(image.serve, image=image, folder=folder, environment=variables)
+        self._pid = process.pid
         self._watched = Watched(process, log=log.write, limit_s=None, grace_s=self._world.waits(_GRACE_S))
         ended = self._watched.wait()
         self._failure = f"exit code {ended.exit_code}: {ended.tail[-1] if ended.tail else 'it said nothing'}"
 
-    def _ping(self) -> bool:
+    @property
+    def name(self) -> str:
+        """What the target of a fault is matched with: the endpoint's name."""
+        return self.served.endpoint
+
+    def strike(self, kind: Kind) -> bool:
+        """Suffer a sudden fault."""
+        if kind is Kind.SERVER_HANGS:
+            return stop_programs(self._pid)
+        if kind is Kind.SERVER_LOST:
+            self.kill()
+        return kind is Kind.SERVER_LOST
+
+    def ping(self) -> bool:
+        """Whether the server passes a health check now."""
         connection = http.client.HTTPConnection(_HOST, self._port, timeout=_PING_S)
         try:
             connection.request("GET", "/ping")
@@ -135,10 +163,10 @@ class ModelServer:
         with self._idle:
             self._in_flight += 1
 
-    def invoke(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Hand a request on that was reserved."""
+    def invoke(self, body: bytes, headers: Mapping[str, str], *, limit_s: float = _INVOCATION_S) -> Answer:
+        """Hand a request on that was reserved; it fails after ``limit_s``."""
         begun = time.monotonic()
-        connection = http.client.HTTPConnection(_HOST, self._port, timeout=_INVOCATION_S)
+        connection = http.client.HTTPConnection(_HOST, self._port, timeout=limit_s)
         try:
             connection.request("POST", "/invocations", body=body, headers=dict(headers))
             answer = connection.getresponse()
@@ -158,7 +186,7 @@ class ModelServer:
             self._idle.wait_for(lambda: self._in_flight == 0, timeout=_INVOCATION_S)
         if self._watched is not None:
             self._watched.stop("retired")
-            self._over.wait(self._world.waits(_GRACE_S) + 5)
+            self.ended.wait(self._world.waits(_GRACE_S) + 5)
 
     def kill(self) -> None:
         """End the process at once."""

@@ -10,7 +10,7 @@ from moto.sagemaker.models import sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
-from seatrial.rehearsal.aws.endpoints.endpoint import Endpoint, NoVariant
+from seatrial.rehearsal.aws.endpoints.endpoint import Endpoint, NoServer, NoVariant
 from seatrial.rehearsal.aws.endpoints.fleet import Fleet, config_gaps
 from seatrial.rehearsal.aws.operations import executed
 from seatrial.rehearsal.aws.refusals import Refused, invalid, unsupported
@@ -181,6 +181,8 @@ class Runtime(SageMakerRuntimeResponse):  # type: ignore[misc]  # moto counts as
             variant, answer = record.rehearsed.invoke(self.raw_body, headers, target)
         except NoVariant as unknown:
             return _error(400, "ValidationError", str(unknown))
+        except NoServer as restarting:
+            return _error(503, "ServiceUnavailable", str(restarting))
         if answer.status != 200:
             text = answer.body.decode("utf-8", "replace")[:1024]
             said = f'Received server error ({answer.status or "no answer"}) from primary with message "{text}".'

@@ -9,10 +9,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _TYPES = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
-EXECUTED_STEPS = ("Callback", "Condition", "Fail", "Lambda", "Model", "Processing", "RegisterModel", "Training")
+EXECUTED_STEPS = (
+    "Callback",
+    "Condition",
+    "Fail",
+    "Lambda",
+    "Model",
+    "Processing",
+    "RegisterModel",
+    "Training",
+    "Transform",
+)
 KNOWN_STEPS = (
     *EXECUTED_STEPS, "AutoML", "ClarifyCheck", "EMR", "EMRServerless", "Endpoint", "EndpointConfig", "ForEach",
-    "NotebookJob", "QualityCheck", "Transform", "Tuning",
+    "NotebookJob", "QualityCheck", "Tuning",
 )  # fmt: skip
 _STEP_NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
 _TOKEN = re.compile(r"\['([^']+)'\]|\[(\d+)\]|([^.\[\]]+)")

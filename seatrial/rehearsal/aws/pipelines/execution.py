@@ -39,6 +39,10 @@ _CACHED = {  # what AWS compares, by step type
         "AlgorithmSpecification", "CheckpointConfig", "EnableManagedSpotTraining", "Environment", "HyperParameters",
         "InputDataConfig",
     ),
+    "Transform": (
+        "BatchStrategy", "DataProcessing", "Environment", "MaxPayloadInMB", "ModelName", "TransformInput",
+        "TransformOutput", "TransformResources",
+    ),
 }  # fmt: skip
 _AGE = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
@@ -252,6 +256,7 @@ class Execution:
             "Processing": run_job,
             "RegisterModel": run_register,
             "Training": run_job,
+            "Transform": run_job,
         }
         run = kinds[step.kind]
         used: dict[int, int] = {}
@@ -304,7 +309,7 @@ class Execution:
         if datetime.now(UTC) - made > oldest:
             return None
         record.cached_from = source
-        arn = result.get("ProcessingJobArn") or result.get("TrainingJobArn")
+        arn = result[f"{step.kind}JobArn"]
         record.metadata = {f"{step.kind}Job": {"Arn": arn}}
         return result
 

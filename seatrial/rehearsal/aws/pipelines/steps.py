@@ -71,7 +71,7 @@ class Running:
 
 
 def run_job(step: Step, running: Running) -> Mapping[str, Any]:
-    """Processing and training: start the job, wait for its end, give what Describe says."""
+    """Processing, training and transform: start the job, wait for its end, give what Describe says."""
     kind = step.kind.lower()
     client = running.client("sagemaker")
     name = running.job_name(step)

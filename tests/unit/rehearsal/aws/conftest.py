@@ -56,8 +56,8 @@ class Bench:
     uri = URI
     bucket = "trial-bucket"
 
-    def __init__(self, aws: OfflineAws) -> None:
-        self.aws = aws
+    def __init__(self, aws: OfflineAws, images: tuple[Image, ...] = ()) -> None:
+        self.aws, self.images = aws, images
         self.s3 = self.client("s3")
         self.sagemaker = self.client("sagemaker")
         self.logs = self.client("logs")
@@ -195,4 +195,4 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     (workdir / "serve.py").write_text(SERVE)
     image = Image(uri=URI, python=Path(sys.executable), workdir=workdir, serve=("python", "serve.py"))
     with OfflineAws([image], speed=100) as aws:
-        yield Bench(aws)
+        yield Bench(aws, (image,))
