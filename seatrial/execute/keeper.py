@@ -1,10 +1,10 @@
 """Runs one container as if it were an ordinary process: whoever kills this process has killed the container.
 
-``python -I -S keeper.py REPORT ENGINE NAME run ...`` is two processes. The one in front is what others see: it ends with
-the container's exit code, hands SIGTERM on, and dies with its parent. An engine's client cannot be that process: killed,
-it leaves its container running. So the second one, in a session of its own, holds a pipe whose other end is the front's
-alone; when that closes, for whatever reason, it removes the container. Only a SIGKILL of the second itself could leave a
-container; that one carries a label by which `seatrial.execute.engine.sweep` finds it.
+``python -I -S keeper.py REPORT ENGINE NAME run ...`` is two processes. The one in front is what others see: it ends
+with the container's exit code, hands SIGTERM on, and dies with its parent. An engine's client cannot be that process:
+killed, it leaves its container running. So the second one, in a session of its own, holds a pipe whose other end is the
+front's alone; when that closes, for whatever reason, it removes the container. Only a SIGKILL of the second itself can
+leave a container; that one carries a label by which `seatrial.execute.engine.sweep` finds it.
 
 REPORT is where ``{"exit_code": 137, "out_of_memory": true}`` is written at the end; the engine knows it, and only
 until the container is removed. Only the standard library: this starts once for each container.
@@ -42,6 +42,15 @@ def identity(pid: int) -> str:
     return f"{boot}/{namespace}/{pid}/{started}"
 
 
+def oom_kills() -> int:
+    """How often the kernel has killed a process of this machine for its memory since it started; 0 where unknown."""
+    try:
+        counters = Path("/proc/vmstat").read_text().split()
+        return int(counters[counters.index("oom_kill") + 1])
+    except (OSError, ValueError):
+        return 0
+
+
 def main() -> int:
     """See the module."""
     report, engine, name, *words = sys.argv[1:]
@@ -71,6 +80,7 @@ class _Keeper:
     def __init__(self, engine: str, name: str, words: list[str], report: Path, front: int) -> None:
         self._engine, self._name, self._report, self._front = engine, name, report, front
         self._asked = self._passed_on = False
+        self._oom_kills = oom_kills()
         signal.signal(signal.SIGTERM, self._ask)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
@@ -89,18 +99,18 @@ class _Keeper:
         while self._client.poll() is None:
             if select.select([self._front], [], [], _TICK_S)[0]:
                 self._end()
-                break
+                return 128 + signal.SIGKILL
             if self._asked and not self._passed_on:
                 # fails as long as the container has not started: then it is told the next time
                 self._passed_on = self._tell("kill", "--signal", "TERM", self._name) is not None
         code = self._client.wait()
         code = code if code >= 0 else 128 - code
         state = self._tell("inspect", "--format", "{{.State.OOMKilled}} {{.State.ExitCode}}", self._name)
-        out_of_memory = False
-        if state is not None:
-            oom, _, own = state.partition(" ")
-            out_of_memory = oom == "true"
-            code = code or int(own)  # some clients lose an exit code; the container's own record does not
+        oom, _, own = (state or "false 0").partition(" ")
+        code = code or int(own)  # some clients lose an exit code; the container's own record does not
+        # podman does not see it with the first version of control groups; the kernel's own counter does
+        killed = code == 128 + signal.SIGKILL and oom_kills() > self._oom_kills
+        out_of_memory = oom == "true" or killed
         temporary = self._report.with_name(self._report.name + ".part")
         try:
             temporary.write_text(json.dumps({"exit_code": code, "out_of_memory": out_of_memory}))
@@ -118,6 +128,7 @@ class _Keeper:
             self._tell("rm", "--force", self._name)
             time.sleep(_TICK_S)
         self._client.kill()
+        self._tell("rm", "--force", self._name)
 
     def _tell(self, *words: str) -> str | None:
         """What the engine answers; None when it refuses."""
