@@ -17,7 +17,7 @@ demo: .venv/ready-run ## the real flights, from raw tables to a served model wit
 	@$(BIN)/seatrial run flights || test $$? -eq 3  # 3: the gate said no, which is a result
 
 test: .venv/ready-dev ## all tests that need no account, no network and no container engine
-	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser and not live" $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser and not containers and not live" $(ARGS)
 
 lint: .venv/ready-dev ## ruff, mypy, the import contracts and the workflows
 	@$(BIN)/ruff check .
