@@ -88,4 +88,3 @@ def until() -> Callable[[Callable[[], object]], None]:
             time.sleep(0.05)
 
     return wait
-
