@@ -10,7 +10,6 @@ from typing import Any
 from seatrial.errors import MissingExtra, ResourceError
 from seatrial.rehearsal.aws.conditional import with_atomic_conditions
 from seatrial.rehearsal.aws.faults.door import with_faults
-from seatrial.rehearsal.aws.isolation import require_namespaces
 from seatrial.rehearsal.aws.unimplemented import saying_unsupported
 from seatrial.rehearsal.aws.world import World
 
@@ -23,7 +22,7 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
 
     Raises:
         MissingExtra: moto is not installed.
-        ResourceError: the port is taken, or jobs cannot be isolated on this machine.
+        ResourceError: the port is taken.
     """
     try:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -32,7 +31,6 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
         from werkzeug.serving import make_server
     except ModuleNotFoundError as missing:
         raise MissingExtra("The offline AWS", "moto[server]", "rehearse") from missing
-    require_namespaces()
     from seatrial.rehearsal.aws.endpoints.operations import Runtime
     from seatrial.rehearsal.aws.events import delivering
     from seatrial.rehearsal.aws.pipelines.execution import Shared

@@ -128,6 +128,7 @@ class TransformJob(Job):
             model_uri=self._container.get("ModelDataUrl", ""),
             environment={**self._container.get("Environment", {}), **self.request.get("Environment", {}), **variables},
             health_limit_s=max(self.world.waits(_HEALTH_S), 5.0),
+            instance=self.request["TransformResources"]["InstanceType"],
             logs=(self.log_group, self.log_stream()),
         )
 

@@ -44,6 +44,7 @@ class Served:
     model_uri: str
     environment: Mapping[str, str]
     health_limit_s: float
+    instance: str
     logs: tuple[str, str] | None = None
     """Log group and stream, where they are not those of an endpoint."""
 
@@ -123,14 +124,20 @@ class ModelServer:
         usual = (f"/aws/sagemaker/Endpoints/{self.served.endpoint}", f"{self.served.variant}/{folder.name}")
         log = LogStream(self._world.client("logs", self._region), *(self.served.logs or usual))
         variables = {
-            **image.variables(),
             **self._world.job_variables(self._region),
             **self.served.environment,
             "SAGEMAKER_BIND_TO_PORT": str(self._port),
         }
-        process = start_isolated(image.serve, image=image, folder=folder, environment=variables)
-        self._pid = process.pid
-        self._watched = Watched(process, log=log.write, limit_s=None, grace_s=self._world.waits(_GRACE_S))
+        running = start_isolated(
+            image.words("serve"),
+            image=image,
+            folder=folder,
+            environment=variables,
+            entry_point=False,
+            instance=self.served.instance,
+        )
+        self._pid = running.pid
+        self._watched = Watched(running, log=log.write, limit_s=None, grace_s=self._world.waits(_GRACE_S))
         ended = self._watched.wait()
         self._failure = f"exit code {ended.exit_code}: {ended.tail[-1] if ended.tail else 'it said nothing'}"
 
