@@ -6,6 +6,7 @@ import contextlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -222,8 +223,10 @@ class Job(ABC):
                 grace_s=self.world.waits(_GRACE_S),
             )
         limit = memory_limit(running.pid, memory.megabytes) if memory is not None else contextlib.nullcontext()
-        with limit, self.world.faults.running(self):
+        with limit as struck, self.world.faults.running(self):
             ended = watched.wait()
+        if struck is not None and struck.is_set():
+            ended = replace(ended, out_of_memory=True)
         with self._lock:
             self._watched = None
         if self._stop_asked:

@@ -57,21 +57,25 @@ def _children(pid: int) -> list[int]:
 
 
 @contextmanager
-def memory_limit(pid: int, megabytes: int) -> Iterator[None]:
-    """Kill the largest process below ``pid`` once all of them together have more resident memory than that."""
-    over = threading.Event()
+def memory_limit(pid: int, megabytes: int) -> Iterator[threading.Event]:
+    """Kill the largest process below ``pid`` once all of them together have more resident memory than that.
+
+    The event is set when that happened.
+    """
+    over, struck = threading.Event(), threading.Event()
 
     def watch() -> None:
         while not over.wait(_LOOK_S):
             used = {each: _resident(each) for each in programs(pid)}
             if sum(used.values()) > megabytes * 1024 * 1024:
+                struck.set()
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(max(used, key=lambda each: used[each]), signal.SIGKILL)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        yield
+        yield struck
     finally:
         over.set()
         thread.join()
