@@ -16,13 +16,13 @@ from components.verify import verify
 
 
 @dsl.pipeline(name="train")  # type: ignore[untyped-decorator]  # kfp has no types
-def train(model: str, limit_rows: int = 0, seed: int = 0) -> None:
-    """Train every candidate, let the gate decide, and put a promoted model behind the endpoint."""
+def train(model: str, limit_rows: int = 0, seed: int = 0, only: list[str] = []) -> None:  # noqa: B006 kfp copies it
+    """Train every candidate, or ``only`` some, let the gate decide, and put a promoted model behind the endpoint."""
     raw = ingest.task(model=model, limit_rows=limit_rows)
     checked = validate.task(model=model, raw=raw.outputs["raw"])
     parts = split.task(model=model, raw=raw.outputs["raw"]).after(checked)
     described = profile.task(model=model, train=parts.outputs["train"])
-    listed = candidates.task(model=model)
+    listed = candidates.task(model=model, only=only)
     with dsl.ParallelFor(listed.outputs["names"]) as name:
         built = train_one.task(
             model=model,
