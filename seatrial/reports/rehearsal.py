@@ -1,4 +1,4 @@
-"""What a rehearsal's report is made of: the moments of its story, the requests of its live traffic, what that proves."""
+"""What a rehearsal's report is made of: the moments of its story, its live traffic, and what that proves."""
 
 from __future__ import annotations
 

@@ -131,7 +131,19 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("whole", "score", "signed", "share", "number", "seconds", "megabytes", "milliseconds", "moment", "day", "plural"):
+    for name in (
+        "whole",
+        "score",
+        "signed",
+        "share",
+        "number",
+        "seconds",
+        "megabytes",
+        "milliseconds",
+        "moment",
+        "day",
+        "plural",
+    ):
         environment.filters[name] = getattr(text, name)
     environment.filters["metric_name"] = comparison.metric_name
     environment.filters["condition_name"] = lambda name: CONDITIONS.get(name, name.replace("_", " ").capitalize())

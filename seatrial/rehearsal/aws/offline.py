@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from seatrial.errors import ResourceError
+from seatrial.rehearsal.aws.calls import CALLS
 from seatrial.rehearsal.aws.image import Image
 from seatrial.rehearsal.aws.server import INTERRUPT_SPOT
 
@@ -83,6 +84,12 @@ class OfflineAws:
             "aws_access_key_id": self._environment["AWS_ACCESS_KEY_ID"],
             "aws_secret_access_key": self._environment["AWS_SECRET_ACCESS_KEY"],
         }
+
+    def calls(self) -> dict[str, dict[str, int]]:
+        """What clients have asked so far: worth (executed, stored, unsupported) -> ``service:Operation`` -> calls."""
+        with urllib.request.urlopen(self.endpoint_url + CALLS, timeout=30) as answer:  # noqa: S310 ours, on loopback
+            found: dict[str, dict[str, int]] = json.load(answer)
+            return found
 
     def interrupt_spot(self, training_job: str, region: str = REGION) -> bool:
         """Take a training job's spot instance away. False when it does not train just now, or not on spot."""

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
+from seatrial.rehearsal.aws.calls import OWN
 from seatrial.rehearsal.aws.image import Image, find_image
 
 ACCOUNT = "123456789012"
@@ -51,7 +53,8 @@ class World:
                     aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
                     region_name=region,
                 )
-                self._clients[key] = session.client(service, endpoint_url=self.endpoint_url)
+                own = Config(user_agent_extra=OWN)
+                self._clients[key] = session.client(service, endpoint_url=self.endpoint_url, config=own)
             return self._clients[key]
 
     def job_variables(self, region: str) -> dict[str, str]:

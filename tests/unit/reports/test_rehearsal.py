@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from seatrial.reports.render import render_rehearsal
 from seatrial.reports.rehearsal import RehearsalReport
+from seatrial.reports.render import render_rehearsal
 from tests.unit.reports.rehearsal_samples import SAMPLES, broken_off, rehearsed
 from tests.unit.reports.test_render import HOSTILE, Page, poisoned
 

@@ -89,6 +89,9 @@ def test_requests_count_for_the_phase_in_which_they_were_sent() -> None:
 
 
 def test_too_few_answers_in_time_are_an_error() -> None:
-    with Load(lambda: answer("one", 10.0), ROWS, callers=1, pause_s=30.0) as load, load.phase("slow"):
-        with pytest.raises(EndpointError, match="of 1000 requests"):
-            load.reach("slow", 1000, limit_s=0.2)
+    with (
+        Load(lambda: answer("one", 10.0), ROWS, callers=1, pause_s=30.0) as load,
+        load.phase("slow"),
+        pytest.raises(EndpointError, match="of 1000 requests"),
+    ):
+        load.reach("slow", 1000, limit_s=0.2)
