@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import json
 import os
 import tomllib
 from pathlib import Path
@@ -319,6 +320,56 @@ def settings_now(place: str, owner: str, names: list[str]) -> dict[str, Any]:
     return found
 
 
+def stack_outputs(kind: type[T], target: str, state: Path, name: str | None = None) -> T:
+    """Read what a deployed stack exported: ``pulumi stack output --json``, saved.
+
+    Order: ``name``, else ``$SEATRIAL_STACK``, else the one file ``<state>/stacks/<target>.<name>.json`` that there is.
+    ``name`` and the variable are a stack's name, the path of a file, or (the variable) the JSON text itself.
+
+    Raises:
+        ProjectError: there is none, several could be meant, or it is wrong; every problem is listed.
+    """
+    folder = state / "stacks"
+    given = (name or os.environ.get("SEATRIAL_STACK") or "").strip()
+    if given.startswith("{"):
+        return _stack(kind, given, "$SEATRIAL_STACK", target)
+    known = sorted(folder.glob(f"{target}.*.json"))
+    if given:
+        found = [path for path in (folder / f"{target}.{given}.json", Path(given)) if path.is_file()][:1]
+    else:
+        found = known
+    if len(found) != 1:
+        names = ", ".join(path.name.split(".")[1] for path in known)
+        what = f"there is no {target} stack '{given}'" if given else f"which {target} stack is meant is not clear"
+        raise ProjectError(
+            what if known or given else f"no {target} stack is known",
+            why=f"Roles, buckets and images are what a stack exported. Stacks in {folder}: {names or 'none'}.",
+            todo=f"Name one with --stack or SEATRIAL_STACK, or save one: "
+            f"pulumi -C infra/{target} stack output --json --stack NAME > {folder}/{target}.NAME.json",
+        )
+    try:
+        return _stack(kind, found[0].read_text(encoding="utf-8"), str(found[0]), target)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ProjectError(
+            f"{found[0]} cannot be read: {exc}",
+            why="It says which account, roles and buckets are meant.",
+            todo="Correct its permissions, or save it again.",
+        ) from exc
+
+
+def _stack(kind: type[T], text: str, source: str, target: str) -> T:
+    save = f"Deploy infra/{target} again, or save its outputs again: pulumi -C infra/{target} stack output --json"
+    try:
+        table = json.loads(text)
+    except ValueError as exc:
+        raise ProjectError(
+            f"{source} is not valid JSON: {exc}",
+            why="It is to hold a stack's outputs, as Pulumi prints them.",
+            todo=save,
+        ) from exc
+    return _validated(kind, table, source, todo=save)
+
+
 def _belongs(section: Section, path: Path, place: str, model: str, prefix: str = "") -> None:
     """Let a section, and those in it, know where it was loaded from."""
     settings_read.files.add(os.path.realpath(path))
@@ -344,16 +395,16 @@ def _read_toml(path: Path) -> dict[str, Any]:
         ) from exc
 
 
-def _validated(kind: type[T], table: dict[str, Any], path: Path) -> T:
+def _validated(kind: type[T], table: dict[str, Any], source: Path | str, *, todo: str | None = None) -> T:
     try:
         return kind.model_validate(table)
     except ValidationError as exc:
         problems = [_problem(kind, error["loc"], error["msg"], error["type"]) for error in exc.errors()]
         raise ProjectError(
-            f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n"
+            f"{source}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n"
             + "\n".join(f"  {p}" for p in problems),
             why="Settings are checked whole before anything runs, so that a typo cannot change what happens.",
-            todo=f"Correct {path.name}; docs/model-toml.md lists every setting.",
+            todo=todo or f"Correct {Path(source).name}; docs/model-toml.md lists every setting.",
         ) from exc
 
 

@@ -1,0 +1,102 @@
+"""What the infrastructure tells the engine: the outputs of a Pulumi stack, read and checked whole.
+
+Everything that differs between accounts is here, and nothing else is: no ARN is copied by hand into a setting.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from seatrial import project
+from seatrial.project import Settings
+
+_ARN = r"arn:aws[a-z\-]*:"
+RoleArn = Annotated[str, Field(pattern=_ARN + r"iam::\d{12}:role/[\w+=,.@/-]+$")]
+Image = Annotated[str, Field(pattern=r"^[\w.\-/:]+@sha256:[0-9a-f]{64}$", max_length=255)]
+"""By digest: a tag may mean another program tomorrow."""
+Tag = Annotated[str, Field(max_length=256)]
+
+
+class Roles(Settings):
+    """Whom each kind of work runs as."""
+
+    job: RoleArn
+    """Processing and training jobs."""
+    endpoint: RoleArn
+    """Model servers."""
+    pipeline: RoleArn
+    """The pipeline itself: it starts jobs and hands ``job`` to them."""
+
+
+class EndpointCapacity(Settings):
+    """What an endpoint runs on, and how much of its traffic is kept."""
+
+    instance_type: Annotated[str, Field(pattern=r"^ml\.")] = "ml.m5.large"
+    instances: Annotated[int, Field(ge=1)] = 1
+    max_instances: Annotated[int, Field(ge=1)] | None = None
+    """Up to how many it scales by itself; ``None``: it stays at ``instances``."""
+    capture_percent: Annotated[int, Field(ge=0, le=100)] = 100
+    """How much of the traffic is kept below the artifact root, for monitoring; 0: none."""
+
+    @model_validator(mode="after")
+    def _scales_upwards(self) -> Self:
+        if self.max_instances is not None and self.max_instances < self.instances:
+            raise ValueError("max_instances must not be below instances")
+        return self
+
+
+class StackOutputs(Settings):
+    """One deployed stack of ``infra/aws``."""
+
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    account: Annotated[str, Field(pattern=r"^\d{12}$")]
+    prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=24)]
+    """Every name that the engine makes begins with it."""
+    artifact_root: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9](/[^/]+)*$")]
+    """``s3://bucket/prefix``: packages, captured traffic, runs and the champions' records lie below it."""
+    image: Image
+    """The project's one image: jobs and model servers."""
+    roles: Roles
+    kms_key: Annotated[str, Field(pattern=_ARN + r"kms:")] | None = None
+    """Encrypts what is stored; ``None``: the bucket's own setting decides."""
+    subnets: tuple[Annotated[str, Field(pattern=r"^subnet-")], ...] = ()
+    security_groups: tuple[Annotated[str, Field(pattern=r"^sg-")], ...] = ()
+    tags: dict[Annotated[str, Field(min_length=1, max_length=128)], Tag] = Field(default_factory=dict, max_length=40)
+    """On everything that is made."""
+    endpoint: EndpointCapacity = Field(default_factory=EndpointCapacity)
+
+    @model_validator(mode="after")
+    def _network_is_whole(self) -> Self:
+        if bool(self.subnets) != bool(self.security_groups):
+            raise ValueError("subnets and security_groups belong together")
+        return self
+
+    @property
+    def bucket(self) -> str:
+        """The artifact root's bucket."""
+        return self.artifact_root.removeprefix("s3://").partition("/")[0]
+
+    def key(self, *parts: str) -> str:
+        """An object's key in ``bucket``, below the artifact root."""
+        prefix = self.artifact_root.removeprefix("s3://").partition("/")[2]
+        return "/".join([*([prefix] if prefix else []), *parts])
+
+    def uri(self, *parts: str) -> str:
+        """The same as ``s3://…``."""
+        return f"s3://{self.bucket}/{self.key(*parts)}"
+
+    def tag_list(self) -> list[dict[str, str]]:
+        """The tags as requests take them."""
+        return [{"Key": key, "Value": value} for key, value in sorted(self.tags.items())]
+
+
+def load_stack(state: Path, name: str | None = None) -> StackOutputs:
+    """Read a stack's outputs; see ``project.stack_outputs`` for where they are looked for.
+
+    Raises:
+        ProjectError: there are none, or they are wrong; every problem is listed.
+    """
+    return project.stack_outputs(StackOutputs, "aws", state, name)
