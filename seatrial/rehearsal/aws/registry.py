@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, ClassVar
 
+from moto.core.responses import EmptyResult
 from moto.sagemaker.responses import SageMakerResponse
 
 from seatrial.rehearsal.aws.events import sagemaker_event
 from seatrial.rehearsal.aws.operations import executed
+from seatrial.rehearsal.aws.refusals import Refused
 from seatrial.rehearsal.aws.world import World
 
 _TOLD = (
@@ -22,18 +25,37 @@ _TOLD = (
     "CustomerMetadataProperties",
 )
 
+_NUMBERING = threading.Lock()
+
 
 class RegistryOperations(SageMakerResponse):  # type: ignore[misc]  # moto counts as Any
-    """Creating a version and changing its approval."""
+    """Creating a version, changing its approval, and removing it."""
 
     world: ClassVar[World]
 
     @executed
     def create_model_package(self) -> Any:
-        """Add a version, and say so."""
-        answer = super().create_model_package()
+        """Add a version, and say so. Numbers count on over versions that were deleted; moto would give them again."""
+        group = self.sagemaker_backend.model_package_groups.get(self.params.get("ModelPackageGroupName"))
+        with _NUMBERING:
+            before = dict(self.sagemaker_backend.model_packages)
+            answer = super().create_model_package()
+            if group is not None:
+                group.last_version = getattr(group, "last_version", 0) + 1
+                answer.result["ModelPackageArn"] = self._renumber(before, answer.result["ModelPackageArn"], group)
         self._tell(answer.result["ModelPackageArn"])
         return answer
+
+    def _renumber(self, before: dict[str, Any], arn: str, group: Any) -> str:
+        backend = self.sagemaker_backend
+        made = backend.model_packages[arn]
+        if made.model_package_version != group.last_version:
+            backend.model_packages = before  # with the version whose place the new one took
+            made.model_package_version = group.last_version
+            made.arn = f"{arn.rpartition('/')[0]}/{group.last_version}"
+            backend.model_packages[made.arn] = made
+            backend.model_package_name_mapping[made.arn] = made.arn
+        return str(made.arn)
 
     @executed
     def update_model_package(self) -> Any:
@@ -41,6 +63,31 @@ class RegistryOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
         answer = super().update_model_package()
         self._tell(answer.result["ModelPackageArn"])
         return answer
+
+    @executed
+    def delete_model_package(self) -> Any:
+        """Remove a version."""
+        backend, name = self.sagemaker_backend, self.params["ModelPackageName"]
+        found = backend.describe_model_package(model_package_name=name)
+        backend.model_packages = {k: v for k, v in backend.model_packages.items() if v is not found}
+        backend.model_package_name_mapping = {
+            k: v for k, v in backend.model_package_name_mapping.items() if v in backend.model_packages
+        }
+        return EmptyResult()
+
+    @executed
+    def delete_model_package_group(self) -> Any:
+        """Remove a group that holds no version any more."""
+        backend, name = self.sagemaker_backend, self.params["ModelPackageGroupName"].rpartition("/")[2]
+        backend.describe_model_package_group(model_package_group_name=name)
+        held = sum(each.model_package_group_name == name for each in backend.model_packages.values())
+        if held:
+            raise Refused(
+                "ConflictException",
+                f"Model Package Group {name} cannot be deleted: it still contains {held} Model Package(s).",
+            )
+        del backend.model_package_groups[name]
+        return EmptyResult()
 
     def _tell(self, arn: str) -> None:
         said = self.sagemaker_backend.describe_model_package(model_package_name=arn).gen_response_object()
