@@ -24,9 +24,9 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Generic, ParamSpec, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Generic, Literal, ParamSpec, TypeVar, get_args, get_origin
 
-from seatrial.errors import ComponentError, SeatrialError
+from seatrial.errors import ComponentError, SeatrialError, TaskError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -130,6 +130,9 @@ _PARAMETER_TYPES: dict[type, str] = {
     dict: "STRUCT",
 }
 
+Apart = Literal["", "registration", "function", "failure"]
+"""What a task is in a cloud when it is a step of its own that starts no machine."""
+
 _image: contextvars.ContextVar[str] = contextvars.ContextVar("image", default="seatrial")
 
 
@@ -153,7 +156,8 @@ class Component(Generic[P, R]):
         job: str,
         cache: bool,
         training: TrainingOptions | None = None,
-        registration: bool = False,
+        apart: Apart = "",
+        calls: str = "",
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
@@ -161,7 +165,8 @@ class Component(Generic[P, R]):
         self.job = job
         self.cache = cache
         self.training = training
-        self.registration = registration
+        self.apart = apart
+        self.calls = calls
         self.name = function.__name__
         self.entry = f"{function.__module__}:{function.__qualname__}"
         self.parameters: dict[str, Parameter] = {}
@@ -169,6 +174,7 @@ class Component(Generic[P, R]):
         self.outputs: dict[str, Slot] = {}
         self.results: dict[str, Any] = {}
         self._read_signature()
+        self._check_apart()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
@@ -195,8 +201,10 @@ class Component(Generic[P, R]):
     def _hints(self) -> dict[str, str]:
         """What the planner of jobs is told, as environment variables of the container."""
         hints = {"SEATRIAL_JOB": self.job} if self.job else {}
-        if self.registration:
-            hints["SEATRIAL_KIND"] = "registration"
+        if self.apart:
+            hints["SEATRIAL_KIND"] = self.apart
+        if self.calls:
+            hints["SEATRIAL_FUNCTION"] = self.calls
         if self.training is not None:
             hints["SEATRIAL_KIND"] = "training"
             hints["SEATRIAL_TRAINING"] = json.dumps(dataclasses.asdict(self.training), sort_keys=True)
@@ -323,6 +331,20 @@ class Component(Generic[P, R]):
         for name, annotation in self.results.items():
             _parameter_type(annotation, name)
 
+    def _check_apart(self) -> None:
+        if not self.apart:
+            return
+        if self.training is not None or (self.apart != "registration" and self.job):
+            raise self._wrong(f"a {self.apart} runs in no job, so it can ask for none")
+        if self.apart != "function":
+            return
+        crossing = {p.name: _parameter_type(p.annotation, p.name) for p in self.parameters.values()}
+        crossing |= {name: _parameter_type(annotation, name) for name, annotation in self.results.items()}
+        problems = [f"artifact '{name}'" for name in (*self.inputs, *self.outputs)]
+        problems += [f"'{name}' ({kind})" for name, kind in crossing.items() if kind in ("LIST", "STRUCT")]
+        if problems:
+            raise self._wrong(f"a function of the cloud is handed and gives scalars only, not {', '.join(problems)}")
+
     def _wrong(self, what: str) -> ComponentError:
         return ComponentError(
             f"{self.entry}: {what}",
@@ -338,6 +360,7 @@ def component(
     cache: bool = True,
     training: TrainingOptions | None = None,
     registration: bool = False,
+    function: str = "",
 ) -> Callable[[Callable[P, R]], Component[P, R]]:
     """Declare a function as a component.
 
@@ -347,9 +370,12 @@ def component(
         cache: ``False`` for a function whose result must never be reused.
         training: in a cloud, the job is one of the training service, with these options.
         registration: in a cloud, the task is a step of the model registry, never part of a job.
+        function: on AWS, the Lambda function (its name or ARN) that is called with the task's arguments and gives its
+            results, instead of this Python; elsewhere the Python runs. Scalars only.
     """
     chosen = resources or Resources()
-    return lambda function: Component(function, chosen, job, cache, training, registration)
+    apart: Apart = "registration" if registration else "function" if function else ""
+    return lambda called: Component(called, chosen, job, cache, training, apart, function)
 
 
 def say(text: str) -> None:
@@ -564,6 +590,22 @@ def _slot_document(slot: Slot) -> dict[str, Json]:
     if slot.optional:
         document["isOptional"] = True
     return document
+
+
+def _fail(message: str) -> None:
+    """End the pipeline here, as failed, with a message: ``fail.task(message=...)`` in a branch that must not be taken.
+
+    In a cloud it starts no machine. What has to happen all the same belongs into a ``dsl.ExitHandler``.
+    """
+    raise TaskError(
+        message,
+        why="The pipeline ends itself with this message where it has come to.",
+        todo="Change what led there, then run it again.",
+    )
+
+
+_fail.__name__ = _fail.__qualname__ = "fail"  # the name of its task, and of what is imported to run it
+fail: Component[[str], None] = Component(_fail, Resources(), "", False, apart="failure")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def run(
 
     Exit codes: 0 promoted (or the pipeline succeeded), 3 the gate said no, 1 an error, 2 wrong usage.
     """
-    given = _arguments(arguments)
+    given = given_arguments(arguments)
     if what.endswith((".yaml", ".yml", ".json")):
         _run_document(Path(what), given, as_json=as_json, cache=cache, engine=engine)
     else:
@@ -46,7 +46,7 @@ def run(
 def _run_model(name: str, given: dict[str, Json], *, as_json: bool, cache: bool) -> None:
     opened = project.load()
     model = opened.model(name)
-    document = _compiled(opened, "train")
+    document = compiled_pipeline(opened, "train")
     machine = Machine(
         root=opened.root,
         state=opened.state,
@@ -100,7 +100,8 @@ def _watched(document: Document, arguments: dict[str, Json], machine: Machine, o
         raise typer.Exit(INTERRUPTED) from exc
 
 
-def _compiled(opened: project.Project, pipeline: str) -> Document:
+def compiled_pipeline(opened: project.Project, pipeline: str) -> Document:
+    """One of the project's pipelines, as a document."""
     from seatrial.document.compile import compile_pipeline  # kfp takes a second to import
 
     path = opened.root / opened.layout.pipelines / f"{pipeline}.py"
@@ -115,7 +116,12 @@ def _state() -> Path:
         return Path.cwd() / ".seatrial"
 
 
-def _arguments(text: str) -> dict[str, Json]:
+def given_arguments(text: str) -> dict[str, Json]:
+    """What ``--arguments`` says.
+
+    Raises:
+        UsageError: it is not a JSON object.
+    """
     try:
         given = json.loads(text)
     except json.JSONDecodeError as exc:

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 from seatrial.errors import UsageError
 
 if TYPE_CHECKING:
-    from seatrial.clouds.base import Cloud
+    from collections.abc import Callable
 
+    from seatrial.clouds.base import Cloud, Pipelines, SentRequest
+
+_PIPELINES = {"aws": "seatrial.clouds.aws.pipelines"}
 _TARGETS = {"local": "seatrial.clouds.local.cloud"}
 
 
@@ -35,3 +38,28 @@ def load(target: str, state: Path) -> Cloud:
         )
     cloud: Cloud = importlib.import_module(_TARGETS[target]).connect(state)
     return cloud
+
+
+def load_pipelines(
+    target: str, state: Path, *, stack: str | None = None, record: Callable[[SentRequest], None] | None = None
+) -> Pipelines:
+    """The pipelines of a managed service.
+
+    Args:
+        target: ``aws``. (``local`` has none: ``seatrial run`` runs a pipeline here.)
+        state: the project's state folder.
+        stack: which deployment; ``None``: the only one that is known.
+        record: is handed each request that would change something, and none of them is sent.
+
+    Raises:
+        UsageError: there is no such target.
+        ProjectError: the stack is not known, or its outputs are wrong.
+    """
+    if target not in _PIPELINES:
+        raise UsageError(
+            f"there is no cloud '{target}' to launch in",
+            why=f"Known clouds: {', '.join(_PIPELINES)}.",
+            todo="Name one of those with --cloud; `seatrial run` runs a pipeline on this machine.",
+        )
+    found: Pipelines = importlib.import_module(_PIPELINES[target]).connect(state, stack, record)
+    return found

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    from seatrial.document.jobs import Plan
+    from seatrial.document.model import Document
     from seatrial.project import Endpoint
 
 
@@ -241,6 +243,147 @@ class Endpoints(Protocol):
         Raises:
             EndpointError: another version serves, or an answer differs.
         """
+
+
+StepStatus = Literal["running", "succeeded", "failed", "stopped"]
+ExecutionStatus = Literal["running", "stopping", "succeeded", "failed", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRun:
+    """A pipeline, divided into jobs, and what one start of it is given."""
+
+    name: str
+    """Which pipeline: ``train``."""
+    model: str
+    document: Document
+    plan: Plan
+    image: str
+    """What the document calls the project's one image; the target knows its address."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    preload: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What every task is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run in the target's own words: all that will be sent, and nothing of it sent."""
+
+    pipeline: str
+    """The pipeline's name in the target."""
+    digest: str
+    """SHA-256 of the definition, its files and the arguments: the same digest is the same work."""
+    definition: str
+    files: Mapping[str, bytes]
+    """By address, which is made of the content."""
+    parameters: Mapping[str, str]
+    tasks: Mapping[str, tuple[str, ...]]
+    """Step -> the tasks in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """One step of an execution."""
+
+    name: str
+    status: StepStatus
+    job: str = ""
+    """The job's name in the target, once it has one; a choice, for one, never has."""
+    reason: str = ""
+    """Why it failed."""
+    cached: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One execution of a pipeline, as it was when it was asked for."""
+
+    id: str
+    status: ExecutionStatus
+    steps: tuple[StepState, ...]
+    reason: str = ""
+    seconds: float = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status not in ("running", "stopping")
+
+
+class SentRequest(Protocol):
+    """One request that changes something, as a dry run tells it."""
+
+    @property
+    def service(self) -> str:
+        """Whose it is."""
+
+    @property
+    def operation(self) -> str:
+        """Its name in the service's own words."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """All that it says."""
+
+
+class Follower(Protocol):
+    """Is told what happens to an execution while it is followed."""
+
+    def step(self, step: StepState) -> None:
+        """A step began, or its state changed."""
+
+    def line(self, step: StepState, text: str) -> None:
+        """A running step's job wrote a line to its log."""
+
+
+class Pipelines(Protocol):
+    """Pipelines of a managed service. Every method may be called again, by another process, after a crash.
+
+    In a dry run nothing is changed: each request that would change something is recorded instead, and where the
+    service cannot even be asked what is there, `assumed` says so and nothing counts as there.
+
+    All methods raise ``ResourceError`` when the service refuses or cannot be reached.
+    """
+
+    @property
+    def assumed(self) -> str:
+        """Why the service was not asked; empty when it was."""
+
+    def prepare(self, run: PipelineRun) -> Prepared:
+        """Compile and check a run. Opens no connection.
+
+        Raises:
+            DocumentError: the target cannot express it.
+            UsageError: an argument is unknown, missing or of the wrong type; every problem is told.
+        """
+
+    def deploy(self, prepared: Prepared) -> None:
+        """Put the files where jobs find them, and make or update the pipeline; what is there already stays."""
+
+    def start(self, prepared: Prepared, token: str) -> str:
+        """Start an execution and return its id. The same token again returns the same execution.
+
+        Args:
+            prepared: what was deployed.
+            token: 32 to 128 characters.
+        """
+
+    def state(self, execution: str) -> Execution | None:
+        """Return what an execution has come to; None when there is none with this id."""
+
+    def follow(self, execution: str, follower: Follower) -> Execution:
+        """Tell what happens until the execution is over; what happened before is told first."""
+
+    def stop(self, execution: str) -> None:
+        """Ask an execution to end; stopping one that is over is not an error."""
+
+    def records(self, step: StepState) -> Sequence[Mapping[str, Any]]:
+        """Return what each task of a job did, as the executor recorded it (``run.json``), of a failed job too."""
+
+    def last_lines(self, step: StepState, count: int) -> Sequence[str]:
+        """Return the end of a job's log."""
 
 
 class Cloud(Protocol):

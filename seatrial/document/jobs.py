@@ -15,7 +15,9 @@ from seatrial.document.expression import Expression
 from seatrial.document.model import Constant, ParameterType, Retry
 
 Json = Any
-Kind = Literal["processing", "training", "registration", "foreign"]
+Kind = Literal["processing", "training", "foreign", "registration", "function", "failure"]
+APART = frozenset({"registration", "function", "failure"})
+"""Kinds that start no machine."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Job:
     image: str
     resources: JobResources
     kind: Kind
-    """``foreign``: an image without Seatrial, so exactly one container task; ``registration``: exactly one task."""
+    """``foreign``: an image without Seatrial, so exactly one container task; ``registration``, ``function``,
+    ``failure``: exactly one task, a step of the service itself."""
     parameters: Mapping[str, JobParameter]
     """By root input of the part."""
     artifacts: Mapping[str, tuple[JobOutput, ...]]

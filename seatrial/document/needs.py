@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seatrial.component import TrainingOptions
+from seatrial.component import Apart, TrainingOptions
 from seatrial.document import placeholders
 from seatrial.document.jobs import JobResources
 from seatrial.document.model import Component, Container, Document, Graph, Retry, Task
@@ -20,6 +20,7 @@ HEAVY_CPU = 4.0
 ALIKE = 4.0
 """Tasks without a hint share a job while none of them asks for more than this many times another's machine."""
 
+_APART: Mapping[str, Apart] = {"registration": "registration", "function": "function", "failure": "failure"}
 _OWN_COMMAND = ("python", "-m", "seatrial.component")
 _UNITS = {"": 1e-9, "k": 1e-6, "K": 1e-6, "M": 1e-3, "G": 1.0, "T": 1e3, "P": 1e6}
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
@@ -37,7 +38,7 @@ class Leaf:
     command: tuple[str, ...]
     resources: JobResources
     hint: str
-    registration: bool
+    apart: Apart
     training: TrainingOptions | None
     retry: Retry
     cache: bool
@@ -69,15 +70,22 @@ class Needs:
         """Jobs that they ask for by name."""
         return frozenset(leaf.hint for leaf in self.leaves if leaf.hint)
 
-    def obstacle(self, is_own: Callable[[str], bool], *, hints: bool = True) -> str | None:
-        """Why these tasks cannot all be run by one job, or ``None``."""
+    def obstacle(self, is_own: Callable[[str], bool], *, hints: bool = True, ends: bool = True) -> str | None:
+        """Why these tasks cannot all be run by one job, or ``None``.
+
+        Args:
+            is_own: whether an image holds Seatrial.
+            hints: count jobs that are asked for by name.
+            ends: a failure stands apart, although a job can also end itself with its message.
+        """
         if len(self.images) > 1:
             return f"its tasks run on {len(self.images)} images: {', '.join(sorted(self.images))}"
         foreign = sorted(image for image in self.images if not is_own(image))
         if foreign:
             return f"image {foreign[0]} does not hold Seatrial, which would have to run several tasks in it"
-        if any(leaf.registration for leaf in self.leaves) and len(self.leaves) > 1:
-            return "a registration is a step of its own"
+        apart = [leaf.apart for leaf in self.leaves if leaf.apart and (ends or leaf.apart != "failure")]
+        if apart and len(self.leaves) > 1:
+            return f"a {apart[0]} is a step of its own"
         if len({(leaf.resources.accelerator, leaf.resources.accelerators) for leaf in self.leaves}) > 1:
             return "its tasks want different accelerators"
         if len({leaf.training for leaf in self.leaves if leaf.training}) > 1:
@@ -161,7 +169,7 @@ class Census:
             command=container.command,
             resources=_resources(container, task),
             hint=container.env.get("SEATRIAL_JOB", ""),
-            registration=container.env.get("SEATRIAL_KIND") == "registration",
+            apart=_APART.get(container.env.get("SEATRIAL_KIND", ""), ""),
             training=_training(container, task),
             retry=task.retry,
             cache=task.cache,

@@ -14,6 +14,7 @@ from seatrial.component import TrainingOptions
 from seatrial.document.drafts import Draft, Drafts, Fork, Member, Scope
 from seatrial.document.flow import Cast, MemberOutput, Picked, Several, Symbol, Template, sources
 from seatrial.document.jobs import (
+    APART,
     Choice,
     Figures,
     FirstOf,
@@ -116,7 +117,7 @@ class _Finish:
                 tasks=len(every.leaves),
                 loops=every.loops,
                 task_chain=every.depth,
-                jobs=sum(job.kind != "registration" for job in walk(nodes)),
+                jobs=sum(job.kind not in APART for job in walk(nodes)),
                 job_chain=self._chain(jobs),
                 moved=sum(len(job.artifacts) for job in walk(nodes)),
             ),
@@ -240,8 +241,8 @@ class _Finish:
     def _kind(self, draft: Draft, leaves: tuple[Leaf, ...]) -> Kind:
         if not self._drafts.is_own(draft.image):
             return "foreign"
-        if any(leaf.registration for leaf in leaves):
-            return "registration"
+        if len(leaves) == 1 and leaves[0].apart:
+            return leaves[0].apart
         return "training" if any(leaf.training for leaf in leaves) else "processing"
 
     def _placed(self, draft: Draft) -> tuple[Leaf, ...]:
@@ -325,7 +326,7 @@ class _Finish:
         def length(index: int) -> int:
             if index not in longest:
                 before = [length(p) for p in sorted(self._drafts.drafts[index].before)]
-                longest[index] = max(before, default=0) + (jobs[index].kind != "registration")
+                longest[index] = max(before, default=0) + (jobs[index].kind not in APART)
             return longest[index]
 
         return max((length(index) for index in jobs), default=0)

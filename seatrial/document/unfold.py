@@ -129,7 +129,7 @@ class Unfolder:
         must = self._unknown_items(task, member)
         plain = not isinstance(component.implementation, Graph) and task.loop is None and task.condition is None
         fragile = self._fragile(component, looped=task.loop is not None)
-        obstacle = None if plain else self._cannot_stay(member)
+        obstacle = None if plain else self._cannot_stay(member, ends=not must)
         if must and obstacle is not None:
             raise cannot(
                 f"the loop '{member.name}'",
@@ -161,8 +161,8 @@ class Unfolder:
             )
         return found[0]
 
-    def _cannot_stay(self, member: Member) -> str | None:
-        return member.needs.obstacle(self._drafts.is_own, hints=self._fuse and member.task.loop is None)
+    def _cannot_stay(self, member: Member, *, ends: bool = True) -> str | None:
+        return member.needs.obstacle(self._drafts.is_own, hints=self._fuse and member.task.loop is None, ends=ends)
 
     def _spread_out(self, member: Member) -> bool:
         """Whether heavy tasks in it could run side by side on machines of their own, and nobody asked otherwise."""
@@ -184,7 +184,7 @@ class Unfolder:
             walk.ends[task.name] = self._ends(member, self._document.components[task.component])
         leaves = tuple(leaf for member in members for leaf in member.needs.leaves)
         together = replace(members[0].needs, leaves=leaves)
-        obstacle = together.obstacle(self._drafts.is_own, hints=False)
+        obstacle = together.obstacle(self._drafts.is_own, hints=False, ends=False)
         if obstacle is not None:
             last = block[-1].display_name
             raise cannot(

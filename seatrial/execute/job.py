@@ -9,7 +9,7 @@ The specification is a JSON object::
      "outputs": {"parameters": "/opt/ml/processing/output/values/outputs.json",
                  "artifacts": {"evaluate-package": "/opt/ml/processing/output/package"}},
      "failure": "/opt/ml/output/message", "state": "/tmp/seatrial", "logs": "/opt/ml/processing/output/logs",
-     "root": ".", "preload": [], "cache": true, "environment": {}, "facts": {}}
+     "root": ".", "preload": [], "cache": true, "environment": {}, "inherit": [], "facts": {}}
 
 A parameter is one of ``{"value": JSON}``; ``{"file": PATH, "name": KEY}``, from an earlier job's outputs;
 ``{"environment": NAME, "absent": TEXT}``, text that is cast to the declared type, or no value at all when it equals
@@ -18,6 +18,9 @@ from files: a service's 256 characters for arguments limit nothing.
 
 An artifact is a list of folders as `parcel` writes them; of several for an input that is not a list, the first that
 holds something counts. ``{"uri", "name", "schema", "metadata"}`` names content that lies there as it is.
+
+``environment`` is what tasks are told. Of the job's own environment they see little; ``inherit`` names more of it: how
+the cloud is reached, and as whom.
 
 Only ``format``, ``document`` and ``outputs`` have to be there.
 """
@@ -51,7 +54,7 @@ MESSAGE_LIMIT = 1024
 """Characters of a failure message that SageMaker keeps."""
 _KEYS = frozenset(
     {"format", "job", "document", "parameters", "artifacts", "outputs", "failure", "state", "logs"}
-    | {"root", "preload", "cache", "environment", "facts"}
+    | {"root", "preload", "cache", "environment", "inherit", "facts"}
 )
 _STOPPED = 128 + signal.SIGTERM
 
@@ -152,7 +155,10 @@ def specification(table: Json) -> Specification:
         root=Path(table.get("root", ".")).resolve(),
         preload=tuple(table.get("preload", ())),
         use_cache=bool(table.get("cache", True)),
-        environment=dict(table.get("environment", {})),
+        environment={
+            **{name: os.environ[name] for name in table.get("inherit", ()) if name in os.environ},
+            **table.get("environment", {}),
+        },
         facts=dict(table.get("facts", {})),
     )
 

@@ -33,6 +33,11 @@ class Git(Settings):
     dirty: bool | None = None
     """Whether files differed from the commit; None when nobody knows."""
 
+    @property
+    def text(self) -> str:
+        """As `git_state` takes it: what a job on another machine is told."""
+        return self.commit + {True: "-dirty", False: "-clean", None: ""}[self.dirty]
+
 
 class DataDigests(Settings):
     """SHA-256 of the tables' content, as the data steps compute it."""
@@ -82,10 +87,12 @@ def git_state(root: Path, *, commit: str | None = None) -> Git:
 
     Args:
         root: the project's folder.
-        commit: when the caller already knows it, as an image built without ``.git`` does.
+        commit: when the caller already knows it, as an image built without ``.git`` does; it may end in ``-dirty`` or
+            ``-clean``, as `Git.text` does.
     """
     if commit:
-        return Git(commit=commit.removesuffix("-dirty"), dirty=True if commit.endswith("-dirty") else None)
+        name, _, state = commit.partition("-")
+        return Git(commit=name, dirty={"dirty": True, "clean": False}.get(state))
     head = _git(root, "rev-parse", "--verify", "HEAD")
     if not head:
         return Git()

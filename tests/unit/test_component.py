@@ -22,8 +22,9 @@ from seatrial.component import (
     TrainingOptions,
     cast_value,
     component,
+    fail,
 )
-from seatrial.errors import ComponentError
+from seatrial.errors import ComponentError, TaskError
 
 
 @dataclass(frozen=True)
@@ -190,3 +191,27 @@ def test_what_a_cloud_should_make_of_a_component_travels_in_its_environment() ->
     }
     assert component(registration=True)(f)._hints() == {"SEATRIAL_KIND": "registration"}
     assert component()(f)._hints() == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"function": "f"}, "artifact 'data', 'names' \\(LIST\\)"),
+        ({"function": "f", "job": "decide"}, "runs in no job"),
+        ({"function": "f", "training": TrainingOptions()}, "runs in no job"),
+    ],
+)
+def test_a_function_of_the_cloud_takes_scalars_and_no_job(options: dict[str, Any], told: str) -> None:
+    """The service would call it with an address instead of a file, or not at all."""
+
+    def f(names: list[str], data: Input[Dataset]) -> None: ...
+
+    with pytest.raises(ComponentError, match=told):
+        component(**options)(f)
+
+
+def test_fail_ends_a_run_with_its_message() -> None:
+    with pytest.raises(TaskError) as caught:
+        fail("the score is too low")
+    assert caught.value.what == "the score is too low"
+    assert fail.entry == "seatrial.component:fail"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from seatrial.clouds.aws import limits
-from seatrial.clouds.aws.registration import Registration, registration_of
+from seatrial.clouds.aws.machineless import Machineless, machineless
 from seatrial.document.jobs import Job, JobOutput, Plan, outputs_of
 from seatrial.errors import DocumentError
 
@@ -50,8 +50,8 @@ class Made:
     parameters: tuple[str, ...]
     values: Place
     artifacts: Mapping[str, Place]
-    registration: Registration | None = None
-    """Set when SageMaker itself registers, and no job runs."""
+    own: Machineless | None = None
+    """Set when SageMaker itself does it, and no job runs: its scalars are properties of the step."""
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class Channels:
         """The (job, output) pairs that a job reads, in a stable order."""
         found: dict[tuple[str, str], None] = {}
         for output in read_values(job):
-            if self.made[output.job].registration is None:
+            if self.made[output.job].own is None:
                 found[(output.job, self.made[output.job].values.channel)] = None
         for output in read_artifacts(job):
             found[(output.job, self.artifact(output).channel)] = None
@@ -123,7 +123,7 @@ def _made(job: Job, parameters: tuple[str, ...], artifacts: Sequence[str], *, pa
         places = {name: Place(MODEL, folder) for name, folder in names.items()}
         return Made(job, parameters, Place(MODEL, VALUES), places)
     places = {name: Place(PACKED, folder) if packed else Place(folder) for name, folder in names.items()}
-    return Made(job, parameters, Place(VALUES), places, registration_of(job))
+    return Made(job, parameters, Place(VALUES), places, machineless(job))
 
 
 def _fit(channels: Channels, job: Job) -> None:

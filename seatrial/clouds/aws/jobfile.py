@@ -17,6 +17,7 @@ from typing import Any
 
 from seatrial.clouds.aws.channels import VALUES_FILE, Channels, read_values
 from seatrial.clouds.aws.parameters import ABSENT, Parameters
+from seatrial.clouds.aws.settings import SageMakerSettings
 from seatrial.document.jobs import FirstOf, Gathered, Job, JobOutput, JobParameter, PipelineParameter
 from seatrial.execute.job import FORMAT
 
@@ -24,6 +25,13 @@ Json = Any
 NAME = "job.json"
 SCRIPT = "job.sh"
 """The program itself, for an image without Seatrial."""
+_INHERITED = (
+    *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "AWS_EC2_METADATA_DISABLED"),
+    *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+    *("AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+)
+"""How tasks reach AWS, as the service tells the job's container."""
 SPOT_STATE = "/opt/ml/checkpoints/seatrial"
 """Where a job that may be interrupted keeps what it has finished; SageMaker brings it back when the job goes on."""
 
@@ -45,9 +53,9 @@ def environment_name(parameter: str) -> str:
     return f"SEATRIAL_PARAMETER_{re.sub(r'[^A-Za-z0-9_]', '_', parameter)}"
 
 
-def version_name(output: JobOutput) -> str:
-    """The variable that holds the version which a registration gave."""
-    return f"SEATRIAL_VERSION_{re.sub(r'[^A-Za-z0-9_]', '_', output.job)}"
+def output_name(output: JobOutput) -> str:
+    """The variable that holds what a step without a machine gave."""
+    return f"SEATRIAL_OUTPUT_{re.sub(r'[^A-Za-z0-9_]', '_', f'{output.job}_{output.name}')}"
 
 
 def pipeline_parameters(job: Job) -> tuple[str, ...]:
@@ -55,13 +63,13 @@ def pipeline_parameters(job: Job) -> tuple[str, ...]:
     return tuple(sorted({v.name for v in job.parameters.values() if isinstance(v, PipelineParameter)}))
 
 
-def registered(job: Job, channels: Channels) -> tuple[JobOutput, ...]:
-    """Versions that a job reads."""
-    return tuple(dict.fromkeys(o for o in read_values(job) if channels.made[o.job].registration))
+def told_by_steps(job: Job, channels: Channels) -> tuple[JobOutput, ...]:
+    """Scalars that a job reads and that lie in no file: a version, what a function answered."""
+    return tuple(dict.fromkeys(o for o in read_values(job) if channels.made[o.job].own))
 
 
 def specification(
-    job: Job, channels: Channels, mounts: Mounts, parameters: Parameters, preload: tuple[str, ...]
+    job: Job, channels: Channels, mounts: Mounts, parameters: Parameters, settings: SageMakerSettings
 ) -> Mapping[str, Json]:
     """What the job's program reads."""
     made = channels.made[job.name]
@@ -80,12 +88,13 @@ def specification(
             for name, several in sorted(job.artifacts.items())
         },
         "outputs": outputs,
-        "environment": {"SEATRIAL_TARGET": "aws"},
+        "environment": {**settings.environment, "SEATRIAL_TARGET": "aws"},
+        "inherit": list(_INHERITED),
         "failure": mounts.failure,
         "logs": mounts.logs,
     }
-    if preload:
-        found["preload"] = list(preload)
+    if settings.preload:
+        found["preload"] = list(settings.preload)
     if job.training is not None and job.training.spot:
         found["state"] = SPOT_STATE
     return found
@@ -107,8 +116,8 @@ def _parameter(value: JobParameter, channels: Channels, mounts: Mounts, paramete
         return {**found, "absent": ABSENT} if parameters.may_be_absent(value.name) else found
     if isinstance(value, JobOutput):
         made = channels.made[value.job]
-        if made.registration is not None:
-            return {"environment": version_name(value)}
+        if made.own is not None:
+            return {"environment": output_name(value)}
         folder = made.values.on(mounts.inputs[(value.job, made.values.channel)])
         return {"file": f"{folder}/{VALUES_FILE}", "name": value.name}
     if isinstance(value, Gathered | FirstOf):

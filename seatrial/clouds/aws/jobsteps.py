@@ -1,19 +1,17 @@
-"""One job as one SageMaker step: a processing job, a training job, or a registration."""
+"""One job as one SageMaker step: a processing job, a training job, or what the service does itself."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from seatrial.clouds.aws import jobfile
-from seatrial.clouds.aws.channels import JOB, LOGS, MODEL, VALUES, VALUES_FILE, Channels
-from seatrial.clouds.aws.parameters import Parameters
-from seatrial.clouds.aws.registration import Registration
+from seatrial.clouds.aws.channels import JOB, LOGS, MODEL, VALUES, VALUES_FILE
+from seatrial.clouds.aws.context import Context, display, retries, tags
+from seatrial.clouds.aws.ownsteps import step_without_machine
 from seatrial.clouds.aws.settings import SageMakerSettings
-from seatrial.document.jobs import Job, JobOutput, PipelineParameter
+from seatrial.document.jobs import Job
 from seatrial.errors import DocumentError
 from seatrial.execute.foreign import launcher
 
@@ -23,47 +21,6 @@ PROGRAM = ("python3", "-m", "seatrial.execute", "--job")
 _PROCESSING = "/opt/ml/processing"
 _TRAINING = "/opt/ml/input/data"
 _CHECKPOINTS = "/opt/ml/checkpoints"
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
-
-
-@dataclass(frozen=True)
-class Context:
-    """What every step of one definition shares."""
-
-    settings: SageMakerSettings
-    parameters: Parameters
-    channels: Channels
-    jobs: Mapping[str, Job]
-    read_by_choices: frozenset[str]
-    """Jobs whose scalars a choice reads."""
-
-    def below_root(self, *parts: Json) -> Json:
-        """An address below the artifact root."""
-        return {"Std:Join": {"On": "/", "Values": [self.parameters.root(), *parts]}}
-
-    def uri(self, job: str, channel: str) -> Json:
-        """Where an output of a job lies, as the job itself tells."""
-        if channel == MODEL:
-            return {"Get": f"Steps.{job}.ModelArtifacts.S3ModelArtifacts"}
-        return {"Get": f"Steps.{job}.ProcessingOutputConfig.Outputs['{channel}'].S3Output.S3Uri"}
-
-    def inside(self, job: str, channel: str, *parts: str) -> Json:
-        """The address of something in an output, with exactly one slash between its parts."""
-        start: list[Json] = [self.uri(job, channel)]
-        if channel == MODEL:  # whether the service ends this address with a slash is not documented
-            start = [{"Get": f"Steps.{job}.OutputDataConfig.S3OutputPath"}, {"Get": f"Steps.{job}.TrainingJobName"}]
-            start += ["output", "model"]
-        return {"Std:Join": {"On": "/", "Values": [*start, *parts]}}
-
-    def scalar(self, output: JobOutput, path: tuple[str | int, ...] = ()) -> Json:
-        """A scalar of a job, for a condition."""
-        job = self.jobs[output.job]
-        if self.channels.made[output.job].registration is not None:
-            return {"Get": f"Steps.{output.job}.ModelPackageVersion"}
-        found = json_path((output.name, *path))
-        if job.kind == "training":
-            return {"Std:JsonGet": {"S3Uri": self.inside(output.job, MODEL, VALUES, VALUES_FILE), "Path": found}}
-        return {"Std:JsonGet": {"PropertyFile": {"Get": f"Steps.{output.job}.PropertyFiles.{VALUES}"}, "Path": found}}
 
 
 @dataclass(frozen=True)
@@ -75,32 +32,19 @@ class Built:
     content: bytes = b""
 
 
-def json_path(parts: tuple[str | int, ...]) -> str:
-    """``("gate-decision", "a b", 0)`` -> ``gate-decision['a b'][0]``: dots wherever they do, as in AWS's examples."""
-    text = ""
-    for part in parts:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif _PLAIN.fullmatch(part):
-            text += f".{part}" if text else part
-        else:
-            text += f"['{part}']"
-    return text
-
-
 def step_of(job: Job, context: Context) -> Built:
     """A job's step, without what it waits for.
 
     Raises:
         DocumentError: SageMaker cannot run it.
     """
-    registration = context.channels.made[job.name].registration
-    if registration is not None:
-        return Built(_registration(job, registration, context))
+    own = context.channels.made[job.name].own
+    if own is not None:
+        return Built(step_without_machine(job, own, context))
     training = job.kind == "training"
     mounts = _mounts(job, context, training=training)
     settings = context.settings
-    specification = jobfile.specification(job, context.channels, mounts, context.parameters, settings.preload)
+    specification = jobfile.specification(job, context.channels, mounts, context.parameters, settings)
     if job.kind == "foreign":
         content = launcher(specification).encode()
         key = jobfile.key(content, jobfile.SCRIPT)
@@ -111,14 +55,14 @@ def step_of(job: Job, context: Context) -> Built:
     step: dict[str, Json] = {
         "Name": job.name,
         "Type": "Training" if training else "Processing",
-        "DisplayName": _display(job),
+        "DisplayName": display(job),
         "Description": f"Tasks: {', '.join(job.tasks)}"[:3072],
         "Arguments": arguments,
-        "RetryPolicies": _retries(settings),
+        "RetryPolicies": retries(settings),
     }
     if settings.cache_expire_after is not None and job.cache:
         step["CacheConfig"] = {"Enabled": True, "ExpireAfter": settings.cache_expire_after}
-    if not training and job.name in context.read_by_choices:
+    if not training and job.name in context.read_by_steps:
         step["PropertyFiles"] = [{"PropertyFileName": VALUES, "OutputName": VALUES, "FilePath": VALUES_FILE}]
     return Built(step, key, content)
 
@@ -176,7 +120,7 @@ def _processing(job: Job, context: Context, key: str, mounts: jobfile.Mounts) ->
     if settings.subnets:
         arguments["NetworkConfig"] = {"VpcConfig": _vpc(settings)}
     if settings.tags:
-        arguments["Tags"] = _tags(settings)
+        arguments["Tags"] = tags(settings)
     return arguments
 
 
@@ -250,7 +194,7 @@ def _training(job: Job, context: Context, key: str) -> dict[str, Json]:
     if settings.subnets:
         arguments["VpcConfig"] = _vpc(settings)
     if settings.tags:
-        arguments["Tags"] = _tags(settings)
+        arguments["Tags"] = tags(settings)
     return arguments
 
 
@@ -266,63 +210,10 @@ def _environment(job: Job, context: Context) -> dict[str, Json]:
         found["SEATRIAL_RUN"] = {"Get": "Execution.PipelineExecutionId"}
     for name in jobfile.pipeline_parameters(job):
         found[jobfile.environment_name(name)] = context.parameters.text(name)
-    for output in jobfile.registered(job, context.channels):
-        found[jobfile.version_name(output)] = {"Std:Join": {"On": "", "Values": [context.scalar(output)]}}
+    for output in jobfile.told_by_steps(job, context.channels):
+        found[jobfile.output_name(output)] = {"Std:Join": {"On": "", "Values": [context.scalar(output)]}}
     return found
 
 
 def _vpc(settings: SageMakerSettings) -> Json:
     return {"SecurityGroupIds": list(settings.security_groups), "Subnets": list(settings.subnets)}
-
-
-def _tags(settings: SageMakerSettings) -> Json:
-    return [{"Key": key, "Value": value} for key, value in sorted(settings.tags.items())]
-
-
-def _retries(settings: SageMakerSettings) -> Json:
-    """Tries again what the service failed at; a task that fails is tried again inside its job, as it asks for."""
-    common = {"BackoffRate": 2.0, "MaxAttempts": settings.attempts}
-    return [
-        {"ExceptionType": ["Step.SERVICE_FAULT", "Step.THROTTLING"], "IntervalSeconds": 5, **common},
-        {
-            "ExceptionType": ["SageMaker.JOB_INTERNAL_ERROR", "SageMaker.CAPACITY_ERROR", "SageMaker.RESOURCE_LIMIT"],
-            "IntervalSeconds": 60,
-            **common,
-        },
-    ]
-
-
-def _display(job: Job) -> str:
-    names = list(dict.fromkeys(job.display.get(task, task) for task in job.tasks))
-    text = f"{job.name}: {' → '.join(names)}" if names != [job.name] else job.name
-    return text if len(text) <= 256 else text[:255] + "…"
-
-
-def _registration(job: Job, registration: Registration, context: Context) -> dict[str, Json]:
-    output, group = registration.package, registration.group
-    place = context.channels.artifact(output)
-    below = (place.below, "0", "") if place.below else ("0", "")  # a parcel's first artifact lies in "0"
-    address = context.inside(output.job, place.channel, *below)
-    source = {"S3DataType": "S3Prefix", "CompressionType": "None", "S3Uri": address}
-    container = {"Image": context.parameters.image(job.image), "ModelDataSource": {"S3DataSource": source}}
-    arguments: dict[str, Json] = {
-        "InferenceSpecification": {
-            "Containers": [container],
-            "SupportedContentTypes": ["application/json"],
-            "SupportedResponseMIMETypes": ["application/json"],
-        },
-        "ModelApprovalStatus": "PendingManualApproval",
-        "ModelPackageGroupName": (
-            context.parameters.text(group.name) if isinstance(group, PipelineParameter) else str(group.value)
-        ),
-        "SkipModelValidation": "All",
-    }
-    if context.settings.tags:
-        arguments["Tags"] = _tags(context.settings)
-    return {
-        "Name": job.name,
-        "Type": "RegisterModel",
-        "DisplayName": _display(job),
-        "Arguments": arguments,
-        "RetryPolicies": _retries(context.settings)[:1],
-    }

@@ -19,6 +19,10 @@ MAX_PARAMETER_TEXT: Final = 1024
 MAX_STEPS: Final = 50
 """The default quota of an account; it can be raised."""
 MAX_CONDITIONS: Final = 200
+MAX_FAILURE_TEXT: Final = 3072
+"""Characters of a Fail step's message."""
+MAX_OUTPUT_PARAMETERS: Final = 50
+"""Values that a Lambda step keeps; botocore's ``OutputParameterList``."""
 MAX_CONTAINER_TEXT: Final = 256
 """Characters of one container argument, and of one environment value of a processing job."""
 MAX_CHANNELS: Final = 10

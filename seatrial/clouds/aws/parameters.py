@@ -8,18 +8,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from seatrial.clouds.aws import limits
+from seatrial.clouds.aws.machineless import Failure, Function, machineless
 from seatrial.clouds.aws.settings import IMAGE, ROLE, ROOT, SageMakerSettings
 from seatrial.document import values
 from seatrial.document.jobs import Plan
 from seatrial.document.model import Document, ParameterSpec
-from seatrial.errors import DocumentError
+from seatrial.errors import DocumentError, UsageError
 
 Json = Any
 
 ABSENT = "null"
 """What stands for an optional parameter that nobody gave: SageMaker has no null and asks for a value otherwise."""
 
-_TYPES = {"STRING": "String", "NUMBER_INTEGER": "Integer", "NUMBER_DOUBLE": "Float", "BOOLEAN": "Boolean"}
+PARAMETER_TYPES = {"STRING": "String", "NUMBER_INTEGER": "Integer", "NUMBER_DOUBLE": "Float", "BOOLEAN": "Boolean"}
 _REGISTRY = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/.+|public\.ecr\.aws/.+")
 
 
@@ -97,19 +98,57 @@ class Parameters:
             )
 
 
+def started_with(document: Document, arguments: Mapping[str, Json]) -> dict[str, str]:
+    """A pipeline's arguments as a start of it takes them: text.
+
+    Raises:
+        UsageError: one is unknown, missing, of another type or too long; every problem is told.
+    """
+    specs = document.root.input_parameters
+    problems = [
+        f"'{name}' is unknown; it takes {', '.join(sorted(specs))}" for name in sorted(set(arguments) - set(specs))
+    ]
+    found: dict[str, str] = {}
+    for name, spec in sorted(specs.items()):
+        value = arguments.get(name)
+        if value is None:
+            if name in arguments and not _absent(spec):
+                problems.append(f"'{name}' is null, and it has to have a value")
+            elif not spec.optional:
+                problems.append(f"'{name}' is missing")
+            continue
+        try:
+            value = values.cast(value, spec.type)
+        except ValueError as exc:
+            problems.append(f"'{name}': {exc}")
+            continue
+        found[name] = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+        if len(found[name]) > limits.MAX_CONTAINER_TEXT:
+            problems.append(
+                f"'{name}' has {len(found[name])} characters, and a job can be handed {limits.MAX_CONTAINER_TEXT}"
+            )
+    if problems:
+        raise UsageError(
+            f"pipeline '{document.name}' cannot be started with these arguments: {'; '.join(problems)}",
+            why="What a job is handed has a name and a type, and is checked before a machine starts.",
+            todo="Correct --arguments.",
+        )
+    return found
+
+
 def _absent(spec: ParameterSpec) -> bool:
     return spec.optional and (not spec.has_default or spec.default is None)
 
 
 def _declared(name: str, spec: ParameterSpec) -> dict[str, Json]:
     absent = _absent(spec)
-    kind = "String" if absent else _TYPES.get(spec.type, "String")
+    kind = "String" if absent else PARAMETER_TYPES.get(spec.type, "String")
     entry: dict[str, Json] = {"Name": name, "Type": kind}
     if absent:
         entry["DefaultValue"] = ABSENT
     elif spec.has_default:
         default = spec.default if spec.type in ("LIST", "STRUCT") else values.cast(spec.default, spec.type)
-        entry["DefaultValue"] = default if spec.type in _TYPES else json.dumps(default, sort_keys=True)
+        entry["DefaultValue"] = default if spec.type in PARAMETER_TYPES else json.dumps(default, sort_keys=True)
     if kind == "String" and spec.type == "STRING" and spec.literals:
         entry["EnumValues"] = [*spec.literals, ABSENT] if absent else list(spec.literals)
     return entry
@@ -117,7 +156,13 @@ def _declared(name: str, spec: ParameterSpec) -> dict[str, Json]:
 
 def _image_parameters(plan: Plan, settings: SageMakerSettings) -> Mapping[str, str]:
     """A parameter for each image whose address only the deployment knows; the project's own is plainly `IMAGE`."""
-    unknown = [job for job in plan.jobs() if job.image not in settings.images and not _REGISTRY.fullmatch(job.image)]
+    unknown = [
+        job
+        for job in plan.jobs()
+        if job.image not in settings.images
+        and not _REGISTRY.fullmatch(job.image)
+        and not isinstance(machineless(job), Function | Failure)
+    ]
     own = sorted({job.image for job in unknown if job.kind != "foreign"})
     names: dict[str, str] = {}
     for image in sorted({job.image for job in unknown}):

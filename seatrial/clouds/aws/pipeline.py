@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from seatrial.clouds.aws import limits
-from seatrial.clouds.aws.channels import channels_of, read_artifacts, read_values
+from seatrial.clouds.aws.channels import Channels, channels_of, read_artifacts, read_values
 from seatrial.clouds.aws.conditions import conditions_of
-from seatrial.clouds.aws.jobsteps import Built, Context, step_of
+from seatrial.clouds.aws.context import Context
+from seatrial.clouds.aws.jobsteps import Built, step_of
 from seatrial.clouds.aws.parameters import ABSENT, Parameters
 from seatrial.clouds.aws.settings import SageMakerSettings
 from seatrial.document.jobs import Choice, Job, JobOutput, Node, Operand, Plan
@@ -66,12 +67,13 @@ class _Compiler:
         self.settings = settings
         self.branches = dict(_branches(plan.nodes, ()))
         self.check_order()
+        channels = channels_of(plan)
         self.context = Context(
             settings=settings,
             parameters=Parameters(document, plan, settings),
-            channels=channels_of(plan),
+            channels=channels,
             jobs={job.name: job for job in plan.jobs()},
-            read_by_choices=frozenset(_read_by_choices(plan.nodes)),
+            read_by_steps=frozenset((*_read_by_choices(plan.nodes), *_read_by_machineless(channels))),
         )
         self.names = {job.name for job in plan.jobs()}
         self.files: dict[str, bytes] = {}
@@ -210,3 +212,9 @@ def _read_by_choices(nodes: tuple[Node, ...]) -> Iterator[str]:
                     yield operand.source.job
             yield from _read_by_choices(node.then)
             yield from _read_by_choices(node.otherwise)
+
+
+def _read_by_machineless(channels: Channels) -> Iterator[str]:
+    for made in channels.made.values():
+        if made.own is not None:
+            yield from (output.job for output in read_values(made.job))

@@ -105,11 +105,15 @@ class SageMakerSettings(Settings):
     """Seconds that a job on spot capacity may wait for it, beyond its own run time."""
     attempts: Annotated[int, Field(ge=1, le=limits.MAX_ATTEMPTS)] = 3
     """How often a start is tried again when the service, not the task, fails."""
+    functions: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function$")] | None = None
+    """Where functions lie that components call by name: ``arn:aws:lambda:<region>:<account>:function``."""
     cache_expire_after: Annotated[str, AfterValidator(_duration)] | None = None
     """How old a reused result may be (``P1D``). ``None``: none is reused, since SageMaker compares a step's arguments
     only: it does not see that source tables, a champion or an endpoint changed."""
     preload: tuple[str, ...] = ()
     """Modules that the job's program imports once for all of its tasks."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    """What every task is told, at any length: it travels in the job's file, not in the request."""
     kms_key: str | None = None
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
@@ -122,6 +126,22 @@ class SageMakerSettings(Settings):
         if bool(self.subnets) != bool(self.security_groups):
             raise ValueError("subnets and security_groups belong together")
         return self
+
+    def function_arn(self, name: str, task: str) -> str:
+        """The address of a function.
+
+        Raises:
+            DocumentError: the component names it plainly, and nobody said where it lies.
+        """
+        if name.startswith("arn:"):
+            return name
+        if self.functions is None:
+            raise DocumentError(
+                f"task '{task}' calls the function '{name}', and its region and account are not known",
+                why="A SageMaker pipeline calls a function by its ARN.",
+                todo="Write the ARN into @component(function=...), or start the pipeline with `seatrial launch`.",
+            )
+        return f"{self.functions}:{name}"
 
     def instance(self, job: str, needs: JobResources, *, training: bool) -> Instance:
         """The smallest machine that suits a job.

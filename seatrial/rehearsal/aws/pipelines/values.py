@@ -55,18 +55,21 @@ class Scope:
         return found
 
     def _json_get(self, argument: Mapping[str, Any]) -> Any:
-        _, step, _, file_name = path_of(argument["PropertyFile"]["Get"])
-        declared = next(e for e in self._steps[step].document["PropertyFiles"] if e["PropertyFileName"] == file_name)
-        output = self._get(f"Steps.{step}.ProcessingOutputConfig.Outputs['{declared['OutputName']}'].S3Output.S3Uri")
-        uri = f"{output.rstrip('/')}/{declared['FilePath']}"
+        uri = str(self.resolve(argument["S3Uri"])) if "S3Uri" in argument else self._property_file(argument)
         try:
             found = json.loads(self._read(uri))
         except ValueError as wrong:
-            raise Unresolved(f"Property file '{file_name}' ({uri}) is not JSON: {wrong}") from wrong
+            raise Unresolved(f"Property file {uri} is not JSON: {wrong}") from wrong
         path = str(self.resolve(argument["Path"]))
         for part in path_of(path.removeprefix("$.")):
-            found = _member(found, part, f"{file_name}: {path}")
+            found = _member(found, part, f"{uri}: {path}")
         return found
+
+    def _property_file(self, argument: Mapping[str, Any]) -> str:
+        _, step, _, file_name = path_of(argument["PropertyFile"]["Get"])
+        declared = next(e for e in self._steps[step].document["PropertyFiles"] if e["PropertyFileName"] == file_name)
+        output = self._get(f"Steps.{step}.ProcessingOutputConfig.Outputs['{declared['OutputName']}'].S3Output.S3Uri")
+        return f"{output.rstrip('/')}/{declared['FilePath']}"
 
     def holds(self, condition: Mapping[str, Any]) -> bool:
         """Whether a condition of a condition step is true.
@@ -76,7 +79,8 @@ class Scope:
         """
         kind = condition["Type"]
         if kind == "Not":
-            return not self.holds(condition["Expression"])
+            # the SDK's generations spell it differently: 2.x Expression, 3.x Condition
+            return not self.holds(condition.get("Condition") or condition["Expression"])
         if kind == "Or":
             return any(self.holds(each) for each in condition["Conditions"])
         if kind == "In":

@@ -16,6 +16,11 @@ class Score:
     good: bool
 
 @dataclass(frozen=True)
+class Price:
+    amount: float
+    currency: str
+
+@dataclass(frozen=True)
 class Version:
     version: int
 
@@ -51,6 +56,14 @@ def warm(data: Input[Dataset], model: Output[Model]) -> Score:
 def register(model: str, package: Input[Model]) -> Version:
     return Version(1)
 
+@component(function="arn:aws:lambda:eu-west-1:123456789012:function:price")
+def price(n: int, mode: str, rate: float = 0.5, dry: bool = False) -> Price:
+    return Price(n * rate, mode)
+
+@component(function="notify")
+def notify(text: str) -> None:
+    pass
+
 @component()
 def announce(version: int) -> None:
     pass
@@ -59,7 +72,8 @@ def announce(version: int) -> None:
 HEAD = """
 from typing import Dict, List, Optional
 from kfp import dsl
-from constructs import announce, ask, fit, make, register, tell, use, use_all, warm
+from constructs import announce, ask, fit, make, notify, price, register, tell, use, use_all, warm
+from seatrial.component import fail
 """
 
 PIPELINES = {
@@ -130,6 +144,33 @@ def p(n: int, rate: float = 0.5, mode: str = "full", table: Dict[str, int] = {"b
 def p() -> None:
     """Order without data."""
     tell.task(text="two").after(tell.task(text="one"))
+''',
+    "failure": '''
+@dsl.pipeline(name="failure")
+def p(n: int = 3, rate: float = 0.2) -> None:
+    """A score that is too low ends the pipeline with words of its own, and no machine starts for that."""
+    asked = ask.task(n=n, rate=rate)
+    with dsl.If(asked.outputs["score"] < 0.5):
+        fail.task(message=f"the score {asked.outputs['score']} of {n} is below 0.5")
+    with dsl.Else():
+        tell.task(text="good")
+''',
+    "failure_in_a_loop": '''
+@dsl.pipeline(name="failure-in-a-loop")
+def p(n: int = 3) -> None:
+    """Only the run knows the items, so the job that runs the loop ends itself."""
+    asked = ask.task(n=n)
+    with dsl.ParallelFor(asked.outputs["names"]) as item:
+        fail.task(message=item)
+''',
+    "function": '''
+@dsl.pipeline(name="function")
+def p(n: int = 3, mode: str = "full") -> None:
+    """A function is handed a task's result and parameters; a choice and a job read what it answers."""
+    asked = ask.task(n=n, mode=mode)
+    priced = price.task(n=n, mode=asked.outputs["decision"])
+    with dsl.If(priced.outputs["amount"] > 1.0):
+        tell.task(text=priced.outputs["currency"])
 ''',
     "exit_handler": """
 @dsl.pipeline(name="exit-handler")

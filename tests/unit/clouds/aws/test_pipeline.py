@@ -272,3 +272,37 @@ def test_parameter_types(pipeline: Read) -> None:
     assert declared["rate"] == {"Name": "rate", "Type": "Float", "DefaultValue": 0.5}
     assert declared["table"] == {"Name": "table", "Type": "String", "DefaultValue": '{"a": 1, "b": 2}'}
     assert declared["extra"] == {"Name": "extra", "Type": "String", "DefaultValue": "null"}
+
+
+def only(body: str, signature: str = "") -> str:
+    return f'@dsl.pipeline(name="p")\ndef p({signature}) -> None:\n    {body}\n'
+
+
+def test_function_called_by_name_lies_where_the_deployment_says(pipeline: Read) -> None:
+    """A name alone is ambiguous: a SageMaker pipeline in the wrong region would fail when it is too late."""
+    document = pipeline(only('notify.task(text="done")'))
+    with pytest.raises(DocumentError, match="calls the function 'notify'"):
+        sagemaker(document)
+    step = steps(sagemaker(document, functions="arn:aws:lambda:eu-west-1:123456789012:function"))["notify"]
+    assert step["FunctionArn"] == "arn:aws:lambda:eu-west-1:123456789012:function:notify"
+    assert sagemaker(document, functions="arn:aws:lambda:eu-west-1:123456789012:function").files == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "signature", "told"),
+    [
+        ("notify.task(text=given)", "given: Optional[str] = None", "parameter 'given' may be left out"),
+        ("fail.task(message='x' * 3073)", "", "has 3,073 characters"),
+        (
+            "with dsl.ParallelFor(ask.task(n=1).outputs['names']) as item:\n        notify.task(text=item)\n"
+            "        tell.task(text=item)",
+            "",
+            "a function is a step of its own",
+        ),
+    ],
+)
+def test_what_a_step_without_a_machine_cannot_do_is_refused(
+    pipeline: Read, body: str, signature: str, told: str
+) -> None:
+    with pytest.raises(DocumentError, match=told):
+        sagemaker(pipeline(only(body, signature)), functions="arn:aws:lambda:eu-west-1:123456789012:function")

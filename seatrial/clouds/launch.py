@@ -1,0 +1,140 @@
+"""One launch of a pipeline in a cloud, whatever becomes of the process that launches it.
+
+A launch is written down before it is sent: what it is (its digest), and the token with which it is started. So the
+same command, run again after a crash or at the same time by somebody else here, meets the same execution instead of
+starting a second one. When its end has been told, it is forgotten, and the same command starts anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from seatrial.clouds.base import Execution, Follower, Pipelines, Prepared
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A launch that was written down."""
+
+    pipeline: str
+    digest: str
+    token: str
+    execution: str = ""
+    """Empty while it is not known whether the start arrived."""
+
+
+class Launches:
+    """Launches whose end nobody has been told yet: one file each, below a project's state folder."""
+
+    def __init__(self, state: Path) -> None:
+        self._folder = state / "launches"
+
+    def open(self, prepared: Prepared, *, again: bool = False) -> Entry:
+        """The launch of this work that is known, or a new one.
+
+        Args:
+            prepared: the work.
+            again: a new one in any case; the other goes on, and is forgotten here.
+        """
+        path = self._path(prepared.pipeline, prepared.digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = Entry(prepared.pipeline, prepared.digest, secrets.token_hex(20))
+        if again:
+            self._write(new)
+            return new
+        partial = self._partial(new)
+        try:
+            os.link(partial, path)  # of two at the same time, one is first and both use its token
+        except FileExistsError:
+            return _read(path) or self.open(prepared, again=True)
+        finally:
+            partial.unlink()
+        return new
+
+    def note(self, entry: Entry, execution: str) -> Entry:
+        """Write down which execution it became."""
+        known = replace(entry, execution=execution)
+        self._write(known)
+        return known
+
+    def forget(self, entry: Entry) -> None:
+        """Its end was told."""
+        path = self._path(entry.pipeline, entry.digest)
+        if _read(path) == entry:  # a newer one may have taken its place
+            path.unlink(missing_ok=True)
+
+    def of(self, pipeline: str) -> Iterator[Entry]:
+        """All launches of a pipeline that are written down."""
+        for path in sorted((self._folder / pipeline).glob("*.json")):
+            found = _read(path)
+            if found is not None:
+                yield found
+
+    def _path(self, pipeline: str, digest: str) -> Path:
+        return self._folder / pipeline / f"{digest}.json"
+
+    def _write(self, entry: Entry) -> None:
+        self._partial(entry).replace(self._path(entry.pipeline, entry.digest))
+
+    def _partial(self, entry: Entry) -> Path:
+        path = self._path(entry.pipeline, f".{secrets.token_hex(4)}")
+        path.write_text(json.dumps(asdict(entry), indent=2), encoding="utf-8")
+        return path
+
+
+def _read(path: Path) -> Entry | None:
+    """A launch; ``None`` when it was told meanwhile, or when the file is damaged (the machine lost power)."""
+    try:
+        return Entry(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def launch(
+    pipelines: Pipelines,
+    prepared: Prepared,
+    launches: Launches,
+    follower: Follower,
+    *,
+    again: bool = False,
+    started: Callable[[str, bool], None],
+) -> Execution:
+    """Start a run, or find the one that was started, and follow it to its end.
+
+    Args:
+        pipelines: where.
+        prepared: what.
+        launches: what was started before.
+        follower: is told what happens.
+        again: start a new one even where one of the same work is under way.
+        started: is told the execution's id, and whether it was found instead of started.
+    """
+    entry = launches.open(prepared, again=again)
+    found = bool(entry.execution)
+    if found and pipelines.state(entry.execution) is None:  # another account, or the pipeline was deleted
+        entry, found = launches.open(prepared, again=True), False
+    if not found:
+        pipelines.deploy(prepared)
+        entry = launches.note(entry, pipelines.start(prepared, entry.token))
+    started(entry.execution, found)
+    ended = pipelines.follow(entry.execution, follower)
+    launches.forget(entry)
+    return ended
+
+
+def stop(pipelines: Pipelines, launches: Launches, pipeline: str) -> list[str]:
+    """Ask every launch of a pipeline that is under way to end; returns the executions' ids."""
+    stopped = []
+    for entry in launches.of(pipeline):
+        if not entry.execution:
+            continue
+        found = pipelines.state(entry.execution)
+        if found is not None and not found.over:
+            pipelines.stop(entry.execution)
+            stopped.append(entry.execution)
+    return stopped
