@@ -64,6 +64,7 @@ class Load:
     def __init__(self, ask: Callable[[], Ask], rows: Sequence[Row], *, callers: int = 8, pause_s: float = 0.0) -> None:
         """``ask`` is called once by each caller, since clients may not be shared; ``pause_s`` lies between requests."""
         self._ask = ask
+        self.rows = rows
         self._bodies = [json.dumps({"instances": [row]}).encode() for row in rows]
         self._callers, self._pause_s = callers, pause_s
         self._expected: dict[str, Expected] = {}
