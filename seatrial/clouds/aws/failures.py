@@ -76,6 +76,11 @@ class Refused(ResourceError):
         return self.code in _MOVED
 
     @property
+    def denied(self) -> bool:
+        """Whether a policy does not allow it."""
+        return self.code in _DENIED
+
+    @property
     def for_lack_of_capacity(self) -> bool:
         """Whether the region had no such machine to give, just now."""
         return self.code in _CAPACITY

@@ -88,6 +88,15 @@ class StackOutputs(Settings):
         """The same as ``s3://…``."""
         return f"s3://{self.bucket}/{self.key(*parts)}"
 
+    def arn(self, service: str, resource: str) -> str:
+        """A resource of this account and region."""
+        partition = self.roles.job.split(":")[1]
+        return f"arn:{partition}:{service}:{self.region}:{self.account}:{resource}"
+
+    def encryption(self) -> dict[str, str]:
+        """How S3 objects are encrypted, as ``PutObject`` takes it."""
+        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key} if self.kms_key else {}
+
     def tag_list(self) -> list[dict[str, str]]:
         """The tags as requests take them."""
         return [{"Key": key, "Value": value} for key, value in sorted(self.tags.items())]

@@ -20,8 +20,8 @@ from importlib import resources
 from pathlib import Path
 from urllib.parse import quote
 
-from seatrial.clouds.local.folder_lock import exclusive
-from seatrial.clouds.local.storage_errors import translated
+from seatrial.clouds.folder_lock import exclusive
+from seatrial.clouds.storage_errors import translated
 from seatrial.errors import RegistryError
 
 REVISION = "dc11669786a5"

@@ -12,27 +12,32 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from seatrial.clouds.base import Promotion, Version
-from seatrial.clouds.local.mlflow_database import WORKSPACE, MlflowDatabase, now_ms
-from seatrial.clouds.local.package_store import PackageStore, Verify
-from seatrial.clouds.local.registry_state import (
+from seatrial.clouds.champions import (
     CHAMPION,
+    PREVIOUS,
+    Champions,
+    no_package,
+    refuse_reserved,
+    unknown_version,
+)
+from seatrial.clouds.local.mlflow_database import WORKSPACE, MlflowDatabase, now_ms
+from seatrial.clouds.local.registry_state import (
     DIGEST_TAG,
     NO_VERSION,
-    PREVIOUS,
     PROMOTED_OVER_TAG,
     ROLLED_BACK_TAG,
     RUN_TAG,
-    TAG_PREFIX,
     database_path,
     find_digest,
     read_alias,
     read_champion_for,
+    read_champions,
     read_models,
     read_numbers,
     read_version,
 )
 from seatrial.clouds.local.tracking import mlflow_run_id
-from seatrial.errors import RegistryError
+from seatrial.clouds.package_store import PackageStore, Verify
 
 
 class LocalRegistry:
@@ -51,13 +56,7 @@ class LocalRegistry:
 
     def register(self, model: str, package: Path, digest: str, *, run: str, tags: Mapping[str, str]) -> Version:
         """Keep a copy of the package and make a version for it, or return the version that it already is."""
-        reserved = sorted(tag for tag in tags if tag.startswith(TAG_PREFIX))
-        if reserved:
-            raise RegistryError(
-                f"tags {', '.join(reserved)} cannot be set",
-                why=f"Tags that begin with '{TAG_PREFIX}' are how the registry remembers promotions.",
-                todo="Choose other names.",
-            )
+        refuse_reserved(tags)
         folder = self._packages.put(package, digest)
         with self._database.write() as connection:
             number = find_digest(connection, model, digest)
@@ -70,57 +69,27 @@ class LocalRegistry:
         """Make ``version`` champion if the champion still is ``expected_champion``."""
         with self._database.write() as connection:
             challenger = _existing(connection, model, version)
-            champion = read_alias(connection, model, CHAMPION)
-            if (
-                champion is not None
-                and champion.number == version
-                and expected_champion
-                in (
-                    version,
-                    champion.promoted_over,
-                )
-            ):
-                return Promotion(challenger, over=champion.promoted_over, changed=False)
-            _refuse_stale(champion, version, expected_champion)
+            before = read_champions(connection, model)
+            after = before.promoted(model, version, expected=expected_champion, again=again)
+            if after is before:
+                return Promotion(challenger, over=challenger.promoted_over, changed=False)
             self.package_path(challenger)
-            if challenger.rolled_back and not again:
-                raise RegistryError(
-                    f"{model} v{version} was rolled back and is not promoted again",
-                    why="The evidence that promoted it is the evidence that turned out wrong.",
-                    todo="Train a model that differs, or promote this one by name if the rollback was a mistake.",
-                )
-            over = None if champion is None else champion.number
-            _set_alias(connection, model, CHAMPION, version)
-            _set_alias(connection, model, PREVIOUS, over)
-            _set_tag(connection, model, version, PROMOTED_OVER_TAG, NO_VERSION if over is None else str(over))
-            _set_tag(connection, model, version, ROLLED_BACK_TAG, None)
+            _store(connection, model, before, after)
             _touch(connection, model, version)
-            return Promotion(_existing(connection, model, version), over=over, changed=True)
+            return Promotion(_existing(connection, model, version), over=before.champion, changed=True)
 
     def rollback(self, model: str, version: int | None = None) -> Version | None:
         """Make the previous champion champion again; with none, the model has no champion."""
         with self._database.write() as connection:
-            champion = read_alias(connection, model, CHAMPION)
-            if version is not None and (champion is None or champion.number != version):
-                if _existing(connection, model, version).rolled_back:
-                    return champion
-                raise RegistryError(
-                    f"{model} v{version} is not the champion and cannot be rolled back",
-                    why=f"The champion is {_name(champion)}.",
-                    todo="Look at the versions again and name the one that serves.",
-                )
-            if champion is None:
-                raise RegistryError(
-                    f"{model} has no champion to roll back",
-                    why="Nothing was promoted, or everything that was has been rolled back.",
-                    todo="Promote a version first.",
-                )
-            successor = read_alias(connection, model, PREVIOUS)
-            _set_tag(connection, model, champion.number, ROLLED_BACK_TAG, str(now_ms()))
-            _touch(connection, model, champion.number)
-            _set_alias(connection, model, CHAMPION, None if successor is None else successor.number)
-            _set_alias(connection, model, PREVIOUS, _next_previous(connection, model, successor))
-            return None if successor is None else _existing(connection, model, successor.number)
+            if version is not None:
+                _existing(connection, model, version)
+            before = read_champions(connection, model)
+            after = before.after_rollback(model, version)
+            if after is not before:
+                _store(connection, model, before, after)
+                for leaving in after.rolled_back - before.rolled_back:
+                    _touch(connection, model, leaving)
+            return None if after.champion is None else _existing(connection, model, after.champion)
 
     def champion(self, model: str) -> Version | None:
         """Return the version that serves."""
@@ -136,7 +105,7 @@ class LocalRegistry:
         """Return one version."""
         with self._database.read() as connection:
             if connection is None:
-                raise _unknown(model, number, [])
+                raise unknown_version(model, number, [])
             return _existing(connection, model, number)
 
     def versions(self, model: str) -> Sequence[Version]:
@@ -155,60 +124,27 @@ class LocalRegistry:
         """Return the folder of the version's package."""
         folder = self._packages.path(version.digest) if version.digest else None
         if folder is None or not folder.is_dir():
-            raise RegistryError(
-                f"{version.model} v{version.number} has no package in this registry",
-                why=f"Expected it in {folder}." if folder else "It was registered by something else than Seatrial.",
-                todo="Restore that folder, or run the pipeline again: it registers the package anew.",
-            )
+            raise no_package(version, folder)
         return folder
-
-
-def _refuse_stale(champion: Version | None, version: int, expected: int | None) -> None:
-    if (None if champion is None else champion.number) == expected:
-        return
-    compared = "no champion" if expected is None else f"v{expected}"
-    raise RegistryError(
-        f"stale evidence: v{version} was compared with {compared}, but the champion now is {_name(champion)}",
-        why="Being better than the former champion says nothing about the present one. Nothing was changed.",
-        todo="Run the same command again: it compares with the present champion.",
-    )
-
-
-def _name(version: Version | None) -> str:
-    return "none" if version is None else f"v{version.number}"
 
 
 def _existing(connection: sqlite3.Connection, model: str, number: int) -> Version:
     version = read_version(connection, model, number)
     if version is None:
-        raise _unknown(model, number, read_numbers(connection, model))
+        raise unknown_version(model, number, read_numbers(connection, model))
     return version
 
 
-def _unknown(model: str, number: int, known: Sequence[int]) -> RegistryError:
-    return RegistryError(
-        f"{model} has no version {number}",
-        why="Versions here: " + (", ".join(f"v{n}" for n in known) or "none") + ".",
-        todo="Name one of those, or run the pipeline to register one.",
-    )
-
-
-def _next_previous(connection: sqlite3.Connection, model: str, champion: Version | None) -> int | None:
-    """Return where a further rollback would lead: back along the promotions, past what was rolled back.
-
-    A version may have been champion twice, so the way back may be a circle; each version is passed once.
-    """
-    seen = set() if champion is None else {champion.number}
-    step = None if champion is None else champion.promoted_over
-    while step is not None and step not in seen:
-        seen.add(step)
-        version = read_version(connection, model, step)
-        if version is None:
-            return None
-        if not version.rolled_back:
-            return step
-        step = version.promoted_over
-    return None
+def _store(connection: sqlite3.Connection, model: str, before: Champions, after: Champions) -> None:
+    _set_alias(connection, model, CHAMPION, after.champion)
+    _set_alias(connection, model, PREVIOUS, after.previous)
+    for number, over in after.promoted_over.items():
+        if number not in before.promoted_over or before.promoted_over[number] != over:
+            _set_tag(connection, model, number, PROMOTED_OVER_TAG, NO_VERSION if over is None else str(over))
+    for number in after.rolled_back - before.rolled_back:
+        _set_tag(connection, model, number, ROLLED_BACK_TAG, str(now_ms()))
+    for number in before.rolled_back - after.rolled_back:
+        _set_tag(connection, model, number, ROLLED_BACK_TAG, None)
 
 
 def _insert_version(

@@ -16,12 +16,9 @@ from pathlib import Path
 from typing import TypedDict
 
 from seatrial.clouds.base import Version
+from seatrial.clouds.champions import CHAMPION, PREVIOUS, TAG_PREFIX, Champions, opponent
 from seatrial.clouds.local.mlflow_database import WORKSPACE, MlflowDatabase
 
-CHAMPION = "champion"
-PREVIOUS = "previous"
-
-TAG_PREFIX = "seatrial."
 DIGEST_TAG = "seatrial.package_digest"
 RUN_TAG = "seatrial.run"
 PROMOTED_OVER_TAG = "seatrial.promoted_over"
@@ -77,12 +74,31 @@ def has_version(database: Path, model: str, digest: str) -> bool:
 
 def read_champion_for(connection: sqlite3.Connection, model: str, digests: Collection[str]) -> Version | None:
     """Return the version that packages with these digests would replace, or did replace."""
-    present = read_alias(connection, model, CHAMPION)
-    if present is None or present.digest not in digests:
-        return present
-    if present.promoted_over is None:
-        return None
-    return read_version(connection, model, present.promoted_over)
+    return opponent(
+        read_alias(connection, model, CHAMPION), digests, lambda number: read_version(connection, model, number)
+    )
+
+
+def read_champions(connection: sqlite3.Connection, model: str) -> Champions:
+    """Return the promotions of a model; a version that was deleted is not among them, and nobody leads back to it."""
+    live = set(read_numbers(connection, model))
+    aliases: dict[str, int] = dict(
+        connection.execute(
+            "SELECT alias, version FROM registered_model_aliases WHERE workspace = ? AND name = ?", (WORKSPACE, model)
+        ).fetchall()
+    )
+    tags = connection.execute(
+        "SELECT version, key, value FROM model_version_tags WHERE workspace = ? AND name = ? AND key IN (?, ?)",
+        (WORKSPACE, model, PROMOTED_OVER_TAG, ROLLED_BACK_TAG),
+    ).fetchall()
+    over = {str(n): n for n in live}
+    champion, previous = (aliases[a] if aliases.get(a) in live else None for a in (CHAMPION, PREVIOUS))
+    return Champions(
+        champion=champion,
+        previous=previous,
+        promoted_over={n: over.get(v) for n, key, v in tags if key == PROMOTED_OVER_TAG and n in live},
+        rolled_back=frozenset(n for n, key, _ in tags if key == ROLLED_BACK_TAG and n in live),
+    )
 
 
 def read_alias(connection: sqlite3.Connection, model: str, alias: str) -> Version | None:
@@ -147,11 +163,15 @@ def read_version(connection: sqlite3.Connection, model: str, number: int) -> Ver
         run=tags.get(RUN_TAG, ""),
         created=dt.datetime.fromtimestamp((row[0] or 0) / 1000, dt.UTC),
         promoted=over is not None,
-        promoted_over=int(over) if over is not None and over.isdecimal() else None,
+        promoted_over=_number(over),
         rolled_back=ROLLED_BACK_TAG in tags,
         aliases=tuple(alias for (alias,) in aliases),
         tags={name: value for name, value in tags.items() if not name.startswith(TAG_PREFIX)},
     )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() else None
 
 
 def _fingerprint(version: Version | None) -> Fingerprint | None:

@@ -1,11 +1,14 @@
-"""The model registry's HTTP side: moto keeps the versions; each change of one is an event, as on AWS."""
+"""The model registry's HTTP side: moto keeps the versions; each change of one is an event, as on AWS.
+
+Where moto forgets what an update does not mention, and makes two versions of one ClientToken, this does as AWS does.
+"""
 
 from __future__ import annotations
 
 import threading
 from typing import Any, ClassVar
 
-from moto.core.responses import EmptyResult
+from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.responses import SageMakerResponse
 
 from seatrial.rehearsal.aws.events import sagemaker_event
@@ -25,7 +28,7 @@ _TOLD = (
     "CustomerMetadataProperties",
 )
 
-_NUMBERING = threading.Lock()
+_one_at_a_time = threading.Lock()
 
 
 class RegistryOperations(SageMakerResponse):  # type: ignore[misc]  # moto counts as Any
@@ -35,11 +38,22 @@ class RegistryOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
 
     @executed
     def create_model_package(self) -> Any:
-        """Add a version, and say so. Numbers count on over versions that were deleted; moto would give them again."""
-        group = self.sagemaker_backend.model_package_groups.get(self.params.get("ModelPackageGroupName"))
-        with _NUMBERING:
+        """Add a version, and say so. The same ClientToken again means the same request, sent twice.
+
+        Numbers count on over versions that were deleted; moto would give them again.
+        """
+        token = self.params.get("ClientToken")
+        name = self.params.get("ModelPackageGroupName")
+        with _one_at_a_time:
             before = dict(self.sagemaker_backend.model_packages)
+            twin = next(
+                (p for p in before.values() if token and (p.client_token, p.model_package_group_name) == (token, name)),
+                None,
+            )
+            if twin is not None:
+                return ActionResult({"ModelPackageArn": twin.arn})
             answer = super().create_model_package()
+            group = self.sagemaker_backend.model_package_groups.get(name)
             if group is not None:
                 group.last_version = getattr(group, "last_version", 0) + 1
                 answer.result["ModelPackageArn"] = self._renumber(before, answer.result["ModelPackageArn"], group)
@@ -59,9 +73,17 @@ class RegistryOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
 
     @executed
     def update_model_package(self) -> Any:
-        """Approve, reject or annotate a version, and say so."""
+        """Approve, reject or annotate a version. What the request leaves out stays; a new approval status is an event."""
+        package = self.sagemaker_backend.model_packages.get(self.params["ModelPackageArn"])
+        before = None if package is None else package.model_approval_status
+        if package is not None:
+            self.params.setdefault("ModelApprovalStatus", package.model_approval_status)
+            self.params.setdefault("ApprovalDescription", package.approval_description)
+            properties = self.params.get("CustomerMetadataProperties") or {}
+            self.params["CustomerMetadataProperties"] = {**(package.customer_metadata_properties or {}), **properties}
         answer = super().update_model_package()
-        self._tell(answer.result["ModelPackageArn"])
+        if self.params.get("ModelApprovalStatus") != before:
+            self._tell(answer.result["ModelPackageArn"])
         return answer
 
     @executed

@@ -10,6 +10,7 @@ from typing import Any
 
 from seatrial.errors import MissingExtra, ResourceError
 from seatrial.rehearsal.aws.calls import Calls
+from seatrial.rehearsal.aws.conditional import with_atomic_conditions
 from seatrial.rehearsal.aws.isolation import require_namespaces
 from seatrial.rehearsal.aws.world import World
 
@@ -47,7 +48,8 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
     runtime: Any = type("Runtime", (Runtime,), {"world": world})
     for path in runtime_urls.url_paths:
         runtime_urls.url_paths[path] = runtime.dispatch
-    app = Calls(_with_faults(DomainDispatcherApplication(create_backend_app), world), bound)
+    moto = with_atomic_conditions(DomainDispatcherApplication(create_backend_app))
+    app = Calls(_with_faults(moto, world), bound)
     try:
         server = make_server(LOOPBACK, port, app, threaded=True, request_handler=MotoRequestHandler)
     except (OSError, SystemExit) as taken:  # werkzeug prints and exits where the address is in use

@@ -47,14 +47,19 @@ class Builds:
     broken: str
 
 
-class _Quiet:
-    """A `Follower` that says nothing: the story tells what came of it."""
+class _Meanwhile:
+    """A `Follower` that shows what goes on; the story tells what came of it."""
+
+    def __init__(self, line: Timeline) -> None:
+        self._line = line
 
     def step(self, step: StepState) -> None:
         """A step began, or its state changed."""
+        self._line.going_on(f"{step.name} {step.status}")
 
     def line(self, step: StepState, text: str) -> None:
         """A job wrote a line."""
+        self._line.going_on(f"{step.name} {text.strip()}")
 
 
 class AwsStory:
@@ -92,8 +97,8 @@ class AwsStory:
         self.load: Load | None = None
         """Live traffic, once there is an endpoint."""
 
-    def tell(self) -> None:
-        """Everything, in order.
+    def tell(self, *, clear: bool) -> None:
+        """Everything, in order; ``clear``: the clean-up at the end, too.
 
         Raises:
             RehearsalError: something that must hold did not.
@@ -114,8 +119,9 @@ class AwsStory:
                 self._release_on_a_broken_build(first, second)
             with stage("canary"):
                 self._release_on_the_mended_build(second)
-        with stage("clean-up"):
-            self._clear()
+        if clear:
+            with stage("clean-up"):
+                self._clear()
 
     # stages
 
@@ -132,7 +138,7 @@ class AwsStory:
         """Run the training pipeline to a registered version."""
         prepared = self._deploy("train", {"release": False, **arguments})
         execution = self._pipelines.start(prepared, secrets.token_hex(20))
-        ended = self._pipelines.follow(execution, _Quiet())
+        ended = self._pipelines.follow(execution, _Meanwhile(self._line))
         tasks = self._succeeded(ended)
         jobs = [step for step in ended.steps if step.job]
         self._line.tell(
@@ -198,7 +204,7 @@ class AwsStory:
         name = f"canary of v{version.number}"
         with self.load.phase(name):
             execution = self._pipelines.start(prepared, secrets.token_hex(20))
-            self._succeeded(self._pipelines.follow(execution, _Quiet()))
+            self._succeeded(self._pipelines.follow(execution, _Meanwhile(self._line)))
         seen = self.load.of(name)
         self._line.check(
             seen.errors == 0 and len(seen.by_version) == 2,
@@ -272,7 +278,7 @@ class AwsStory:
                 )
             time.sleep(_LOOK_S)
         self._line.tell(f"v{version.number} approved; the rule started {name}")
-        return self._pipelines.follow(started.pop(), _Quiet())
+        return self._pipelines.follow(started.pop(), _Meanwhile(self._line))
 
     def _executions(self, pipeline: str) -> set[str]:
         listed = self._client("sagemaker").list_pipeline_executions(PipelineName=pipeline)

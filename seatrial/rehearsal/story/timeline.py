@@ -13,11 +13,15 @@ from seatrial.reports.rehearsal import Moment
 class Timeline:
     """Collects moments and tells them to whoever watches."""
 
-    def __init__(self, told: Callable[[Moment], None] = lambda _: None) -> None:
-        """The clock starts now; ``told`` hears of each moment as it is added."""
+    def __init__(
+        self, told: Callable[[Moment], None] = lambda _: None, doing: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """The clock starts now; ``told`` hears of each moment as it is added, ``doing`` of what goes on meanwhile."""
         self._told = told
+        self._doing = doing
         self._begun = time.monotonic()
-        self._stage = ""
+        self.stage_now = ""
+        """The stage that runs, or that broke off."""
         self.moments: list[Moment] = []
 
     @property
@@ -28,14 +32,17 @@ class Timeline:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Moments inside belong to this stage; an error is told as its last moment and goes on."""
-        before, self._stage = self._stage, name
+        self.stage_now = name
+        self._doing(name)
         try:
             yield
         except SeatrialError as failed:
             self._add(failed.what, (failed.why, failed.todo), holds=False)
             raise
-        finally:
-            self._stage = before
+
+    def going_on(self, text: str) -> None:
+        """Something goes on that may take a while; nobody keeps it."""
+        self._doing(f"{self.stage_now}: {text}")
 
     def tell(self, text: str, *evidence: str) -> None:
         """Something happened."""
@@ -56,6 +63,6 @@ class Timeline:
         self._add(text, evidence, holds=True)
 
     def _add(self, text: str, evidence: Sequence[str], *, holds: bool) -> None:
-        moment = Moment(self.seconds, self._stage, text, tuple(e for e in evidence if e), holds)
+        moment = Moment(self.seconds, self.stage_now, text, tuple(e for e in evidence if e), holds)
         self.moments.append(moment)
         self._told(moment)

@@ -18,14 +18,15 @@ from types import FrameType
 from typing import Any
 
 from seatrial.clouds.base import RunRecord
+from seatrial.clouds.champions import CHAMPION, PREVIOUS
 from seatrial.clouds.local import registry as registry_module
 from seatrial.clouds.local.mlflow_database import MlflowDatabase
 from seatrial.clouds.local.registry import LocalRegistry
-from seatrial.clouds.local.registry_state import CHAMPION, PREVIOUS, database_path
+from seatrial.clouds.local.registry_state import database_path
 from seatrial.clouds.local.tracking import LocalTracking
-from tests.unit.clouds.local.registry_samples import MODEL, register, verify, violations
+from tests.contract.registry_samples import MODEL, register, verify, violations
 
-WATCHED = str(Path(registry_module.__file__).parent)
+WATCHED = str(Path(registry_module.__file__).parents[1])
 
 
 def first_registration(state: Path) -> None:
@@ -104,10 +105,10 @@ def main() -> None:
             shutil.copytree(pristine, state)
         if not killed_at(line, operation, state):
             break
-        found += [f"line {line}: {violation}" for violation in violations(state)]
+        found += [f"line {line}: {violation}" for violation in violations(LocalRegistry(state, verify))]
         if operation is not careless_promotion:
             operation(state)  # the same command again finishes
-            found += [f"line {line}, repeated: {violation}" for violation in violations(state)]
+            found += [f"line {line}, repeated: {violation}" for violation in violations(LocalRegistry(state, verify))]
             packages = database_path(state).parent / "packages"
             found += [f"line {line}: {orphan} is left" for orphan in packages.glob(".incoming-*")]
     print(json.dumps({"lines": line - 1, "violations": found}))  # noqa: T201 - its output is its result

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seatrial.clouds.local.registry import LocalRegistry
 from seatrial.errors import RegistryError
-from tests.unit.clouds.local.registry_samples import MODEL, verify
+from tests.contract.registry_samples import MODEL, verify
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ import pytest
 from seatrial.clouds.local import registry_state
 from seatrial.clouds.local.registry import LocalRegistry
 from seatrial.clouds.local.registry_state import database_path
-from tests.unit.clouds.local.registry_samples import MODEL, register, verify, violations
+from tests.contract.registry_samples import MODEL, register, verify, violations
 
 ROOT = Path(__file__).parents[4]
 HERE = "tests.unit.clouds.local"
@@ -121,7 +121,7 @@ def test_promotions_from_four_processes_form_one_chain(state: Path) -> None:
     balance[1] += 1
     balance[champion["version"]] -= 1
     assert set(balance.values()) == {0}
-    assert violations(state) == []
+    assert violations(LocalRegistry(state, verify)) == []
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -135,7 +135,7 @@ def test_processes_killed_while_promoting_leave_a_registry_in_order(state: Path,
     for killer in killers:
         killer.join()
     assert processes[3].returncode == 0
-    assert violations(state) == []
+    assert violations(LocalRegistry(state, verify)) == []
     assert registry_state.champion(database_path(state), MODEL) is not None
 
 
@@ -163,7 +163,7 @@ def test_concurrent_registrations_of_one_package_make_one_version(tmp_path: Path
         process.communicate("go\n")
     assert [p.returncode for p in processes] == [0, 0, 0, 0]
     assert len(LocalRegistry(state, verify).versions(MODEL)) == 3
-    assert violations(state) == []
+    assert violations(LocalRegistry(state, verify)) == []
 
 
 def test_a_commit_cut_in_half_is_taken_back_by_the_next_reader(state: Path) -> None:

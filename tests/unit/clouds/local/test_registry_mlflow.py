@@ -28,7 +28,7 @@ from seatrial.clouds.local.registry import LocalRegistry
 from seatrial.clouds.local.registry_state import database_path
 from seatrial.clouds.local.tracking import LocalTracking, mlflow_run_id
 from seatrial.errors import RegistryError
-from tests.unit.clouds.local.registry_samples import MODEL, register, verify
+from tests.contract.registry_samples import MODEL, register, verify
 
 ROOT = Path(__file__).parents[4]
 START = dt.datetime(2026, 11, 20, 12, 0, tzinfo=dt.UTC)

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from seatrial.clouds.local.folder_lock import exclusive
-from seatrial.clouds.local.storage_errors import translated
+from seatrial.clouds.folder_lock import exclusive
+from seatrial.clouds.storage_errors import translated
 from seatrial.errors import PackageError, RegistryError
 
 Verify = Callable[[Path], str]
@@ -39,6 +39,11 @@ class PackageStore:
                 todo="Pass the digest that reading the package returns.",
             )
         return self._folder / digest
+
+    def intact(self, digest: str) -> Path | None:
+        """Return the folder of a package that is there and whole, else None."""
+        folder = self.path(digest)
+        return folder if folder.is_dir() and self._intact(folder, digest) else None
 
     def put(self, package: Path, digest: str) -> Path:
         """Copy a package in and return its folder; one that is there and intact stays, a damaged one is replaced.

@@ -1,15 +1,35 @@
-"""Small real packages, and the conditions that every state of a registry must meet; used by the registry's tests."""
+"""Small real packages, and the conditions that every state of a registry must meet; used by the registries' tests."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from seatrial.clouds.local.registry import LocalRegistry
-from seatrial.clouds.local.registry_state import CHAMPION, PREVIOUS
+from seatrial.clouds.base import Registry, Version
+from seatrial.clouds.champions import CHAMPION, PREVIOUS
 from seatrial.errors import PackageError, RegistryError
 
 MODEL = "flights"
+ABSENT = "0" * 64
+
+
+@dataclass
+class Kept:
+    """A registry, and what an accident can do to what it keeps."""
+
+    registry: Registry
+    elsewhere: Callable[[], Registry]
+    """The same registry, from another machine."""
+    damage: Callable[[Version], None]
+    """A version's package changes where it is kept."""
+    lose: Callable[[Version], None]
+    """A version's package is deleted."""
+
+
+def number(version: object) -> int | None:
+    return getattr(version, "number", None)
 
 
 def verify(folder: Path) -> str:
@@ -28,15 +48,14 @@ def write_package(folder: Path, content: str) -> tuple[Path, str]:
     return folder, verify(folder)
 
 
-def register(registry: LocalRegistry, folder: Path, content: str) -> int:
+def register(registry: Registry, folder: Path, content: str) -> int:
     """Register a package with this content; return its version number."""
     package, digest = write_package(folder / content, content)
     return registry.register(MODEL, package, digest, run=f"run-{content}", tags={"verdict": "promote"}).number
 
 
-def violations(state: Path) -> list[str]:
+def violations(registry: Registry) -> list[str]:
     """What is wrong with the registry, whatever happened to it; empty when nothing is."""
-    registry = LocalRegistry(state, verify)
     found = []
     versions = registry.versions(MODEL)
     if [v.number for v in versions] != list(range(1, len(versions) + 1)):

@@ -1,0 +1,85 @@
+"""Every target that keeps the contract, each empty for each test. ``live`` adds the real service: see tests/live."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seatrial.clouds.aws.registry import AwsRegistry
+from seatrial.clouds.aws.session import Aws
+from seatrial.clouds.aws.stack import StackOutputs
+from seatrial.clouds.base import Version
+from seatrial.clouds.local.registry import LocalRegistry
+from seatrial.errors import ResourceError
+from seatrial.rehearsal.aws import Image, OfflineAws
+from seatrial.rehearsal.aws.isolation import require_namespaces
+from tests.contract.aws_stack import prepared_stack
+from tests.contract.registry_samples import Kept, verify
+
+_count = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def offline_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfflineAws]:
+    """One server for all tests: each has a prefix of its own."""
+    try:
+        require_namespaces()
+    except ResourceError as refusal:
+        pytest.skip(refusal.what)
+    repository = Path(__file__).parents[2]
+    serve = ("python", str(repository / "tests" / "contract" / "serve_package.py"))
+    image = Image(uri="*", python=Path(sys.executable), workdir=repository, serve=serve)
+    with OfflineAws([image], speed=100) as aws:
+        yield aws
+
+
+@pytest.fixture
+def stack(offline_aws: OfflineAws, monkeypatch: pytest.MonkeyPatch) -> StackOutputs:
+    """An account of its own, as good as: names and objects of no other test are seen."""
+    for name, value in offline_aws.environment().items():
+        monkeypatch.setenv(name, value)
+    return prepared_stack(f"t{next(_count)}")
+
+
+@pytest.fixture(params=["local", "aws"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
+    if request.param == "local":
+        return _local(tmp_path / "state")
+    return aws_kept(request.getfixturevalue("stack"), tmp_path)
+
+
+def _local(state: Path) -> Kept:
+    registry = LocalRegistry(state, verify)
+    return Kept(
+        registry,
+        elsewhere=lambda: LocalRegistry(state, verify),
+        damage=lambda version: _spoil(registry.package_path(version)),
+        lose=lambda version: shutil.rmtree(registry.package_path(version)),
+    )
+
+
+def aws_kept(stack: StackOutputs, folder: Path) -> Kept:
+    aws = Aws(stack.region)
+    registry = AwsRegistry(aws, stack, folder / "here", verify)
+
+    def place(version: Version) -> dict[str, str]:
+        return {"Bucket": stack.bucket, "Key": stack.key("packages", f"{version.digest}.tar.gz")}
+
+    def damage(version: Version) -> None:
+        _spoil(registry.package_path(version))
+        aws.submit("s3", "PutObject", **place(version), Body=b"bit rot")
+
+    def lose(version: Version) -> None:
+        shutil.rmtree(registry.package_path(version))
+        aws.submit("s3", "DeleteObject", **place(version))
+
+    return Kept(registry, lambda: AwsRegistry(aws, stack, folder / "there", verify), damage, lose)
+
+
+def _spoil(package: Path) -> None:
+    (package / "model.onnx").write_bytes(b"bit rot")
