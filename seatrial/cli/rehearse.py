@@ -129,7 +129,13 @@ def _traffic(phases: tuple[Phase, ...]) -> Table:
     for name in ("requests", *versions, "5xx", "wrong", "lost", "p99 ms"):
         table.add_column(name, justify="right")
     for phase in phases:
-        counts = [phase.requests, *(phase.by_version.get(v, 0) for v in versions), phase.errors, phase.wrong, phase.lost]
+        counts = [
+            phase.requests,
+            *(phase.by_version.get(v, 0) for v in versions),
+            phase.errors,
+            phase.wrong,
+            phase.lost,
+        ]
         slowest = "–" if phase.p99_ms is None else f"{phase.p99_ms:.0f}"
         table.add_row(phase.name, *(f"{count:,}" for count in counts), slowest)
     return table

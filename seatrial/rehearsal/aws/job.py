@@ -174,9 +174,17 @@ class Job(ABC):
     # its process
 
     def run(
-        self, command: Sequence[str], *, image: Image, folder: Path, variables: Mapping[str, str], limit_s: float | None
+        self,
+        command: Sequence[str],
+        *,
+        image: Image,
+        folder: Path,
+        variables: Mapping[str, str],
+        limit_s: float | None,
+        instance: str,
+        entry_point: bool = True,
     ) -> Ended:
-        """Run the command isolated, its lines going to CloudWatch Logs.
+        """Run the command isolated, its lines going to CloudWatch Logs. See `start_isolated`.
 
         Raises:
             JobStopped: it was asked to stop, or its time is over.
@@ -185,14 +193,16 @@ class Job(ABC):
         with self._lock:
             if self._stop_asked:
                 raise JobStopped
-            process = start_isolated(
+            running = start_isolated(
                 command,
                 image=image,
                 folder=folder,
-                environment={**image.variables(), **self.world.job_variables(self.region), **variables},
+                environment={**self.world.job_variables(self.region), **variables},
+                entry_point=entry_point,
+                instance=instance,
             )
             watched = self._watched = Watched(
-                process,
+                running,
                 log=lambda lines: self.heard(log, lines),
                 limit_s=limit_s,
                 grace_s=self.world.waits(_GRACE_S),
@@ -220,8 +230,10 @@ def failure_reason(ended: Ended, failure_file: Path) -> str:
         told = failure_file.read_text(errors="replace").strip()[:_LONGEST_REASON]
     if not told and ended.tail:
         told = ended.tail[-1][:500]
-    if ended.exit_code == 137:
-        told = f"{told} (killed by SIGKILL: out of memory, or an operator)".strip()
+    if ended.out_of_memory:
+        told = f"{told} (out of memory: the kernel killed it. Use an instance type with more, or less data)".strip()
+    elif ended.exit_code == 137:
+        told = f"{told} (killed by SIGKILL, and not by the kernel for its memory)".strip()
     return f"AlgorithmError: {told}, exit code: {ended.exit_code}"
 
 

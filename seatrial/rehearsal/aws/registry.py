@@ -73,7 +73,7 @@ class RegistryOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
 
     @executed
     def update_model_package(self) -> Any:
-        """Approve, reject or annotate a version. What the request leaves out stays; a new approval status is an event."""
+        """Approve, reject or annotate a version. What is left out stays; a new approval status is an event."""
         package = self.sagemaker_backend.model_packages.get(self.params["ModelPackageArn"])
         before = None if package is None else package.model_approval_status
         if package is not None:

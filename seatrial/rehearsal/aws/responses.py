@@ -125,7 +125,7 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
 
     def _image_trains(self) -> bool:
         uri = self.params["AlgorithmSpecification"].get("TrainingImage", "")
-        return any(image.train for image in self.world.images if image.answers_to(uri))
+        return any(image.trains for image in self.world.images if image.answers_to(uri))
 
     @executed
     def describe_training_job(self) -> Any:

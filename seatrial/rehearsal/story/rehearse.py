@@ -75,16 +75,19 @@ def rehearse(
     started = dt.datetime.now(dt.UTC)
     builds = Builds(sound=_digest("sound"), broken=_digest("broken"))
     failure: Failure | None = None
-    with tempfile.TemporaryDirectory(prefix="seatrial-rehearsal-") as state:
-        with OfflineAws(_images(opened, builds), port=stage.port, speed=stage.speed) as aws, _environment(aws):
-            story = AwsStory(opened, model, stage.first, pipelines, aws, builds, line, Path(state))
-            try:
-                story.tell(clear=stage.clear)
-            except SeatrialError as found:
-                failure = Failure(line.stage_now, found.what, found.why, found.todo)
-            seconds = line.seconds
-            calls = aws.calls()
-            afterwards(aws)
+    with (
+        tempfile.TemporaryDirectory(prefix="seatrial-rehearsal-") as state,
+        OfflineAws(_images(opened, builds), port=stage.port, speed=stage.speed) as aws,
+        _environment(aws),
+    ):
+        story = AwsStory(opened, model, stage.first, pipelines, aws, builds, line, Path(state))
+        try:
+            story.tell(clear=stage.clear)
+        except SeatrialError as found:
+            failure = Failure(line.stage_now, found.what, found.why, found.todo)
+        seconds = line.seconds
+        calls = aws.calls()
+        afterwards(aws)
     return RehearsalReport(
         model=model.name,
         cloud="aws",

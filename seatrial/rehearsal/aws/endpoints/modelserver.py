@@ -41,6 +41,7 @@ class Served:
     model_uri: str
     environment: Mapping[str, str]
     health_limit_s: float
+    instance: str
 
 
 @dataclass(frozen=True)
@@ -110,13 +111,19 @@ class ModelServer:
             f"{self.served.variant}/{folder.name}",
         )
         variables = {
-            **image.variables(),
             **self._world.job_variables(self._region),
             **self.served.environment,
             "SAGEMAKER_BIND_TO_PORT": str(self._port),
         }
-        process = start_isolated(image.serve, image=image, folder=folder, environment=variables)
-        self._watched = Watched(process, log=log.write, limit_s=None, grace_s=self._world.waits(_GRACE_S))
+        running = start_isolated(
+            image.words("serve"),
+            image=image,
+            folder=folder,
+            environment=variables,
+            entry_point=False,
+            instance=self.served.instance,
+        )
+        self._watched = Watched(running, log=log.write, limit_s=None, grace_s=self._world.waits(_GRACE_S))
         ended = self._watched.wait()
         self._failure = f"exit code {ended.exit_code}: {ended.tail[-1] if ended.tail else 'it said nothing'}"
 
