@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from seatrial import project
 from seatrial.component import component, say
+from seatrial.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,23 @@ class CandidatesResult:
 
 
 @component(job="train")
-def candidates(model: str) -> CandidatesResult:
-    """List the baseline and the candidates that the model's ``candidates.py`` offers."""
+def candidates(model: str, only: list[str]) -> CandidatesResult:
+    """List the baseline and the candidates that the model's ``candidates.py`` offers.
+
+    ``only`` names those that are to be trained; the baseline is always among them, since the gate compares with it.
+    Empty: all.
+    """
     from seatrial.package.recipe import Recipe
 
     recipe = Recipe.load(project.load(), model)
     names = [c.name for c in recipe.candidates]
+    unknown = sorted(set(only) - set(names))
+    if unknown:
+        raise UsageError(
+            f"model '{model}' has no candidate called {', '.join(unknown)}",
+            why=f"candidates.py offers {', '.join(names)}.",
+            todo="""Name some of those: --arguments '{"only": ["NAME"]}'.""",
+        )
+    names = [name for i, name in enumerate(names) if i == 0 or not only or name in only]
     say(", ".join(names))
     return CandidatesResult(names=names)

@@ -16,8 +16,14 @@ from components.verify import verify
 
 
 @dsl.pipeline(name="train")  # type: ignore[untyped-decorator]  # kfp has no types
-def train(model: str, limit_rows: int = 0, seed: int = 0, release: bool = True) -> None:
-    """Train every candidate, let the gate decide, and put a promoted model behind the endpoint.
+def train(
+    model: str,
+    limit_rows: int = 0,
+    seed: int = 0,
+    only: list[str] = [],  # noqa: B006 kfp copies it
+    release: bool = True,
+) -> None:
+    """Train every candidate, or ``only`` some, let the gate decide, and put a promoted model behind the endpoint.
 
     Without ``release`` the version is registered and waits for approval; ``pipelines/release.py`` does the rest.
     """
@@ -25,7 +31,7 @@ def train(model: str, limit_rows: int = 0, seed: int = 0, release: bool = True) 
     checked = validate.task(model=model, raw=raw.outputs["raw"])
     parts = split.task(model=model, raw=raw.outputs["raw"]).after(checked)
     described = profile.task(model=model, train=parts.outputs["train"])
-    listed = candidates.task(model=model)
+    listed = candidates.task(model=model, only=only)
     with dsl.ParallelFor(listed.outputs["names"]) as name:
         built = train_one.task(
             model=model,

@@ -13,6 +13,7 @@
     ├── EvaluationError            metrics or the gate were asked something that has no answer
     ├── RegistryError              the registry refused, or the evidence is stale
     ├── EndpointError              a server did not come up, did not answer right, or is not there
+    ├── RehearsalError             what a rehearsal set out to show did not happen
     ├── ResourceError              the machine: full disk, port in use, no permission
     └── MissingExtra               an optional dependency is not installed
 
@@ -88,6 +89,10 @@ class RegistryError(SeatrialError):
 
 class EndpointError(SeatrialError):
     """A model server did not come up, did not answer right, or is not there."""
+
+
+class RehearsalError(SeatrialError):
+    """What a rehearsal set out to show did not happen: a finding, not a fault of its machinery."""
 
 
 class ResourceError(SeatrialError):

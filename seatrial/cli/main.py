@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from seatrial import __version__
-from seatrial.cli import compile, endpoint, graph, launch, models, predict, report, run, serve
+from seatrial.cli import compile, endpoint, graph, launch, models, predict, rehearse, report, run, serve
 from seatrial.cli.output import print_error
 from seatrial.errors import ResourceError, SeatrialError
 
@@ -31,6 +31,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 
 app.command("run")(run.run)
+app.command("rehearse")(rehearse.rehearse)
 app.command("launch")(launch.launch)
 app.command("compile")(compile.compile_)
 app.command("graph")(graph.graph)

@@ -1,4 +1,4 @@
-"""Renders a run's report: one HTML file that asks the network for nothing and runs no script.
+"""Renders the report of a run or of a rehearsal: one HTML file that asks the network for nothing and runs no script.
 
 The page states a Content-Security-Policy that forbids everything but its own style sheet, by its hash. So what a column
 name or a category may contain stays text, even if an escape were forgotten.
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from seatrial.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
+    from seatrial.reports.rehearsal import RehearsalReport
     from seatrial.reports.report import RunReport
 
 VERDICTS = {
@@ -57,7 +58,7 @@ def render(report: RunReport) -> str:
     models = charts.series(candidates)
     scale = strips.interval_scale(gate.slices, gate.slice_margin) if gate else None
     challenger = report.of_role("challenger")
-    return _template().render(
+    return _template("page").render(
         report=report,
         verdict=VERDICTS[report.verdict],
         headline=_without_verdict(report),
@@ -73,6 +74,16 @@ def render(report: RunReport) -> str:
         end=max((task.start + task.seconds for task in report.tasks), default=0.0),
         differences=_differences(report),
     )
+
+
+def render_rehearsal(report: RehearsalReport) -> str:
+    """Return the page of a rehearsal.
+
+    Raises:
+        MissingExtra: Jinja2 is not installed.
+    """
+    versions = sorted({version for phase in report.phases for version in phase.by_version})
+    return _template("rehearsal").render(report=report, versions=versions)
 
 
 def _ordered(report: RunReport) -> list[Any]:
@@ -98,8 +109,13 @@ def _differences(report: RunReport) -> list[Any]:
     return [c for c in report.gate.conditions if c.name in names and c.value is not None and c.low is not None]
 
 
+def _template(name: str) -> Template:
+    found: Template = _environment().get_template(f"{name}.html.j2")
+    return found
+
+
 @functools.cache
-def _template() -> Template:
+def _environment() -> Environment:
     try:
         import jinja2
     except ImportError as exc:
@@ -115,7 +131,19 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("whole", "score", "signed", "share", "number", "seconds", "megabytes", "moment", "day", "plural"):
+    for name in (
+        "whole",
+        "score",
+        "signed",
+        "share",
+        "number",
+        "seconds",
+        "megabytes",
+        "milliseconds",
+        "moment",
+        "day",
+        "plural",
+    ):
         environment.filters[name] = getattr(text, name)
     environment.filters["metric_name"] = comparison.metric_name
     environment.filters["condition_name"] = lambda name: CONDITIONS.get(name, name.replace("_", " ").capitalize())
@@ -125,4 +153,4 @@ def _template() -> Template:
     style = loader.get_source(environment, "style.css")[0]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     environment.globals.update(charts=charts, shapes=shapes, strips=strips, style=Markup(style), style_digest=digest)  # noqa: S704
-    return environment.get_template("page.html.j2")
+    return environment

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from seatrial.errors import ResourceError
+from seatrial.rehearsal.aws.calls import CALLS
 from seatrial.rehearsal.aws.faults.door import FAULTS, INTERRUPT_SPOT
 from seatrial.rehearsal.aws.faults.fault import Fault, Kind
 from seatrial.rehearsal.aws.image import Image
@@ -96,6 +97,11 @@ class OfflineAws:
             "aws_access_key_id": self._environment["AWS_ACCESS_KEY_ID"],
             "aws_secret_access_key": self._environment["AWS_SECRET_ACCESS_KEY"],
         }
+
+    def calls(self) -> dict[str, dict[str, int]]:
+        """What clients have asked so far: worth (executed, stored, unsupported) -> ``service:Operation`` -> calls."""
+        counted: dict[str, dict[str, int]] = self._control("GET", CALLS)
+        return counted
 
     def interrupt_spot(self, training_job: str, region: str = REGION) -> bool:
         """Take a training job's spot instance away. False when it does not train just now, or not on spot."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from seatrial.errors import MissingExtra, ResourceError
+from seatrial.rehearsal.aws.calls import Calls
 from seatrial.rehearsal.aws.conditional import with_atomic_conditions
 from seatrial.rehearsal.aws.faults.door import with_faults
 from seatrial.rehearsal.aws.unimplemented import saying_unsupported
@@ -44,7 +45,7 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
     for path in runtime_urls.url_paths:
         runtime_urls.url_paths[path] = runtime.dispatch
     moto = saying_unsupported(with_atomic_conditions(DomainDispatcherApplication(create_backend_app)))
-    app = with_faults(moto, world)
+    app = Calls(with_faults(moto, world), bound)
     try:
         server = make_server(LOOPBACK, port, app, threaded=True, request_handler=MotoRequestHandler)
     except (OSError, SystemExit) as taken:  # werkzeug prints and exits where the address is in use

@@ -12,7 +12,7 @@ import pytest
 from components.candidates import candidates
 from components.split import split
 from seatrial.component import Dataset
-from seatrial.errors import DataError
+from seatrial.errors import DataError, UsageError
 
 
 def test_parts_are_in_order_of_time_and_complete(line: Any) -> None:
@@ -44,4 +44,11 @@ def test_every_column_is_described(line: Any) -> None:
 
 
 def test_the_baseline_is_listed_first(line: Any) -> None:
-    assert candidates("parcels").names == ["logistic", "lightgbm"]
+    assert candidates("parcels", only=[]).names == ["logistic", "lightgbm"]
+
+
+def test_only_some_are_listed_and_always_the_baseline(line: Any) -> None:
+    assert candidates("parcels", only=["lightgbm"]).names == ["logistic", "lightgbm"]
+    assert candidates("parcels", only=["logistic"]).names == ["logistic"]
+    with pytest.raises(UsageError, match="no candidate called forrest, lightgmb"):
+        candidates("parcels", only=["lightgmb", "logistic", "forrest"])

@@ -1,0 +1,158 @@
+"""``seatrial rehearse``: a model's whole life cycle against an offline cloud, told with its evidence."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from seatrial import project
+from seatrial.cli.output import console, print_error, print_json
+from seatrial.cli.run import INTERRUPTED, compiled_pipeline
+from seatrial.errors import RehearsalError, UsageError
+from seatrial.rehearsal.aws import OfflineAws
+from seatrial.reports.rehearsal import Moment, Phase, RehearsalReport
+
+_CLOUDS = ("aws",)
+
+
+def rehearse(
+    model: Annotated[str, typer.Argument(help="A model's name.")],
+    cloud: Annotated[str, typer.Option(help="aws.")] = "aws",
+    first: Annotated[
+        str | None, typer.Option(help="The candidate that becomes the first version; default: the last one.")
+    ] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Leave everything in place and keep the offline cloud up until Ctrl-C.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="Of the offline cloud; 0 takes a free one.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")] = False,
+) -> None:
+    """Walk a model through its life on an offline cloud: train, gate, release, fail, roll back, release again.
+
+    Needs no account and no network. Ends with what was proven and what was not, and an HTML report.
+
+    Exit codes: 0 everything held, 1 something did not, 2 wrong usage, 130 interrupted.
+    """
+    if cloud not in _CLOUDS:
+        raise UsageError(
+            f"there is no offline cloud '{cloud}'", why=f"There is: {', '.join(_CLOUDS)}.", todo="Name it with --cloud."
+        )
+    from seatrial.package.recipe import Recipe
+    from seatrial.rehearsal.story.rehearse import Stage, first_candidate
+    from seatrial.rehearsal.story.rehearse import rehearse as play
+    from seatrial.rehearsal.story.timeline import Timeline
+
+    opened = project.load()
+    settings = opened.model(model)
+    chosen = first_candidate([c.name for c in Recipe.load(opened, model).candidates], first)
+    out = console(stderr=as_json)
+    out.print(f"\n [bold]{escape(model)}[/]  rehearsal  ({cloud}, offline)", soft_wrap=True)
+    documents = {name: compiled_pipeline(opened, name) for name in ("train", "release")}
+
+    def keep(aws: OfflineAws) -> None:
+        if serve:
+            status.stop()
+            _keep(aws, out)
+
+    try:
+        with out.status("starting the offline cloud") as status:
+            line = Timeline(
+                told=lambda moment: _print_moment(out, moment),
+                doing=lambda text: status.update(escape(text[:200])),
+            )
+            report = play(opened, settings, documents, Stage(first=chosen, port=port, clear=not serve), line, keep)
+    except KeyboardInterrupt as exc:
+        out.print("\n interrupted; nothing of the offline cloud is left")
+        raise typer.Exit(INTERRUPTED) from exc
+    page = opened.state / "rehearsals" / f"{model}-{cloud}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}.html"
+    _write(report, page)
+    if as_json:
+        print_json({**asdict(report), "started": report.started.isoformat(), "report": str(page)})
+    else:
+        _print_report(out, report, str(page))
+    if report.failure is not None:
+        if not as_json:
+            found = report.failure
+            print_error(RehearsalError(found.what, why=found.why, todo=found.todo), as_json=False)
+        raise typer.Exit(1)
+
+
+def _print_moment(out: Console, moment: Moment) -> None:
+    mark, colour = ("✔", "green") if moment.holds else ("✘", "red")
+    if not out.is_terminal:
+        out.print(escape(f" {moment.at:05.1f} {moment.stage:<9} {mark} {moment.text}"))
+        for line in moment.evidence:
+            out.print(escape(f" {'':<15} {'':<2} {line}"))
+        return
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(width=6, justify="right")
+    table.add_column(width=9, no_wrap=True)
+    table.add_column(width=1)
+    table.add_column(ratio=1)
+    table.add_row(Text(f"{moment.at:05.1f}", "dim"), moment.stage, Text(mark, colour), Text(moment.text))
+    for line in moment.evidence:
+        table.add_row("", "", "", Text(line, "dim"))
+    out.print(table)
+
+
+def _print_report(out: Console, report: RehearsalReport, page: str) -> None:
+    out.print()
+    if report.phases:
+        out.print(_traffic(report.phases))
+    for label, lines in (("proven", report.proven), ("not proven", report.not_proven)):
+        for number, line in enumerate(lines):
+            out.print(f" [bold]{label if number == 0 else '':<11}[/] {escape(line)}", soft_wrap=True)
+    worth = report.operations
+    counts = ", ".join(f"{name} {sum(calls.values()):,}" for name, calls in asdict(worth).items())
+    out.print(f" [bold]{'calls':<11}[/] {counts}")
+    out.print(f" [bold]{'report':<11}[/] {escape(page)}", soft_wrap=True)
+    out.print(f" [bold]{'took':<11}[/] {report.seconds:.1f} s")
+    for step in report.next_steps:
+        out.print(f" [bold]{'next':<11}[/] {escape(step.command)}", soft_wrap=True)
+    out.print()
+
+
+def _traffic(phases: tuple[Phase, ...]) -> Table:
+    versions = sorted({version for phase in phases for version in phase.by_version})
+    table = Table(box=None, padding=(0, 2, 0, 1), header_style="dim")
+    table.add_column("live traffic")
+    for name in ("requests", *versions, "5xx", "wrong", "lost", "p99 ms"):
+        table.add_column(name, justify="right")
+    for phase in phases:
+        counts = [
+            phase.requests,
+            *(phase.by_version.get(v, 0) for v in versions),
+            phase.errors,
+            phase.wrong,
+            phase.lost,
+        ]
+        slowest = "–" if phase.p99_ms is None else f"{phase.p99_ms:.0f}"
+        table.add_row(phase.name, *(f"{count:,}" for count in counts), slowest)
+    return table
+
+
+def _keep(aws: OfflineAws, out: Console) -> None:
+    """Say how to reach the offline cloud, and wait for Ctrl-C."""
+    out.print("\n the offline AWS stays up; in another terminal:\n")
+    for name, value in aws.environment().items():
+        out.print(escape(f"   export {name}={value}"), soft_wrap=True)
+    out.print("\n then, for example:  aws sagemaker list-endpoints\n Ctrl-C ends it", soft_wrap=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+def _write(report: RehearsalReport, page: Path) -> None:
+    from seatrial.reports.render import render_rehearsal
+
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(render_rehearsal(report), encoding="utf-8")

@@ -1,0 +1,346 @@
+"""A model's whole life cycle on the offline AWS, through the adapters that `seatrial launch` uses on the real one.
+
+The first version is a model of one candidate. The second, of all candidates, has to beat it; it is released on a build
+of the image whose server has a bug, rolled back by an alarm on live traffic, and released again on the mended build.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from seatrial import clouds
+from seatrial.clouds.aws.cloud import AwsCloud
+from seatrial.clouds.aws.names import resource_name
+from seatrial.clouds.aws.stack import StackOutputs
+from seatrial.clouds.base import Execution, PipelineRun, Pipelines, Prepared, StepState, Version
+from seatrial.document.model import Document
+from seatrial.document.plan import plan
+from seatrial.errors import RehearsalError
+from seatrial.package.read import Package
+from seatrial.project import Model, Project
+from seatrial.rehearsal.aws import OfflineAws
+from seatrial.rehearsal.story.account import Account
+from seatrial.rehearsal.story.load import Ask, Expected, Load, Refused
+from seatrial.rehearsal.story.timeline import Timeline
+
+Json = Any
+ACCOUNT = "123456789012"
+PREFIX = "rehearsal"
+ROWS = 64
+"""Rows of the golden sample that callers ask for, in turn."""
+ENOUGH = 300
+"""Requests in a phase before the story goes on."""
+_PATIENCE_S = 120.0
+_LOOK_S = 0.1
+
+
+@dataclass(frozen=True)
+class Builds:
+    """Two builds of the image, by digest."""
+
+    sound: str
+    broken: str
+
+
+class _Meanwhile:
+    """A `Follower` that shows what goes on; the story tells what came of it."""
+
+    def __init__(self, line: Timeline) -> None:
+        self._line = line
+
+    def step(self, step: StepState) -> None:
+        """A step began, or its state changed."""
+        self._line.going_on(f"{step.name} {step.status}")
+
+    def line(self, step: StepState, text: str) -> None:
+        """A job wrote a line."""
+        self._line.going_on(f"{step.name} {text.strip()}")
+
+
+class AwsStory:
+    """One rehearsal. Each method is a stage; ``tell`` runs them in order.
+
+    Args:
+        opened: the project.
+        model: the model that is rehearsed.
+        first: the candidate that becomes the first version.
+        pipelines: ``train`` and ``release``, compiled.
+        aws: the offline AWS; its environment is this process's, so adapters find it as they find the real one.
+        builds: images that it knows.
+        line: is told what happens.
+        state: a folder for what the adapters keep.
+    """
+
+    def __init__(
+        self,
+        opened: Project,
+        model: Model,
+        first: str,
+        pipelines: Mapping[str, Document],
+        aws: OfflineAws,
+        builds: Builds,
+        line: Timeline,
+        state: Path,
+    ) -> None:
+        self._opened, self._model, self._first, self._documents = opened, model, first, pipelines
+        self._aws, self._builds, self._line, self._state = aws, builds, line, state
+        self._account = Account(aws.client_settings(), account=ACCOUNT, prefix=PREFIX)
+        self._name = resource_name(PREFIX, model.name)
+        self._stack: StackOutputs
+        self._cloud: AwsCloud
+        self._pipelines: Pipelines
+        self.load: Load | None = None
+        """Live traffic, once there is an endpoint."""
+
+    def tell(self, *, clear: bool) -> None:
+        """Everything, in order; ``clear``: the clean-up at the end, too.
+
+        Raises:
+            RehearsalError: something that must hold did not.
+            SeatrialError: a part of the machinery failed.
+        """
+        stage = self._line.stage
+        with stage("account"):
+            self._furnish()
+        with stage("train"):
+            first = self._train({"only": [self._first]})
+        with stage("release"):
+            self._release_first(first)
+        with stage("retrain"):
+            second = self._train({})
+        assert self.load is not None
+        with self.load:
+            with stage("sabotage"):
+                self._release_on_a_broken_build(first, second)
+            with stage("canary"):
+                self._release_on_the_mended_build(second)
+        if clear:
+            with stage("clean-up"):
+                self._clear()
+
+    # stages
+
+    def _furnish(self) -> None:
+        self._stack = self._account.furnish(self._builds.sound)
+        self._connect(self._builds.sound)
+        release = self._deploy("release", {"version": 1})
+        self._account.release_on_approval(
+            self._name, release.pipeline, {"model": self._model.name, "version": "$.detail.ModelPackageVersion"}
+        )
+        self._line.tell("a bucket, four roles, and a rule that releases what is approved", self._stack.artifact_root)
+
+    def _train(self, arguments: Mapping[str, Json]) -> Version:
+        """Run the training pipeline to a registered version."""
+        prepared = self._deploy("train", {"release": False, **arguments})
+        execution = self._pipelines.start(prepared, secrets.token_hex(20))
+        ended = self._pipelines.follow(execution, _Meanwhile(self._line))
+        tasks = self._succeeded(ended)
+        jobs = [step for step in ended.steps if step.job]
+        self._line.tell(
+            f"pipeline {prepared.pipeline} ran {len(tasks)} tasks in {len(jobs)} jobs",
+            *(f"{step.name} {step.seconds:.1f} s" for step in jobs),
+        )
+        gate, evaluated = tasks["gate"], tasks["evaluate"]
+        self._line.check(
+            gate["outputs"]["decision"] == "promote",
+            f"gate {gate['summary']}",
+            *evaluated["summary"].splitlines()[1:],
+            otherwise=f"the gate did not promote what was to become a version: {gate['summary']}",
+        )
+        version = self._cloud.registry.version(self._model.name, tasks["register"]["outputs"]["version"])
+        self._line.tell(f"registered v{version.number}, waiting for approval", f"package {version.digest}")
+        return version
+
+    def _release_first(self, version: Version) -> None:
+        ended = self._approve(version)
+        tasks = self._succeeded(ended)
+        self._line.tell(tasks["verify"]["summary"], tasks["deploy"]["summary"])
+        package = self._package(version)
+        rows = package.golden.rows[:ROWS]
+        self.load = Load(self._caller, rows)
+        self._expect(version)
+        self._serving(version)
+
+    def _release_on_a_broken_build(self, champion: Version, challenger: Version) -> None:
+        assert self.load is not None
+        self._connect(self._builds.broken)
+        self._deploy("release", {"version": challenger.number})
+        self._expect(challenger)
+        with self.load.phase(f"v{champion.number} serves"):
+            self.load.reach(f"v{champion.number} serves", ENOUGH)
+        name = f"v{challenger.number} on a broken build"
+        with self.load.phase(name):
+            ended = self._approve(challenger)
+        failed = next((step.reason for step in ended.steps if step.status == "failed"), "")
+        seen = self.load.of(name)
+        self._line.check(
+            ended.status == "failed" and seen.errors > 0,
+            f"v{challenger.number} failed under traffic, and the alarm rolled it back",
+            *failed.splitlines()[:2],
+            f"{seen.errors} of {seen.requests} answers were 5xx, {seen.lost} requests lost",
+            otherwise=f"a server that fails under traffic was released ({ended.status}, {seen.errors} errors)",
+        )
+        after = "after the rollback"
+        with self.load.phase(after):
+            self.load.reach(after, ENOUGH)
+        seen = self.load.of(after)
+        self._line.check(
+            seen.errors == 0 and set(seen.by_version) == {f"v{champion.number}"},
+            f"champion v{champion.number} answers, alone",
+            f"{seen.requests} requests, {seen.errors} errors",
+            otherwise=f"after the rollback the answers came from {', '.join(seen.by_version)}: {seen.errors} errors",
+        )
+        self._serving(champion)
+
+    def _release_on_the_mended_build(self, version: Version) -> None:
+        assert self.load is not None
+        self._connect(self._builds.sound)
+        prepared = self._deploy("release", {"version": version.number, "again": True})
+        name = f"canary of v{version.number}"
+        with self.load.phase(name):
+            execution = self._pipelines.start(prepared, secrets.token_hex(20))
+            self._succeeded(self._pipelines.follow(execution, _Meanwhile(self._line)))
+        seen = self.load.of(name)
+        self._line.check(
+            seen.errors == 0 and len(seen.by_version) == 2,
+            f"traffic moved to v{version.number} step by step",
+            ", ".join(f"{count} answers from {who}" for who, count in seen.by_version.items()),
+            otherwise=f"the canary did not shift cleanly: {seen}",
+        )
+        after = f"v{version.number} serves"
+        with self.load.phase(after):
+            self.load.reach(after, ENOUGH)
+        self._line.check(
+            set(self.load.of(after).by_version) == {f"v{version.number}"},
+            f"all answers come from v{version.number}",
+            otherwise=f"after the release, answers came from {self.load.of(after).by_version}",
+        )
+        self._serving(version)
+        total = self.load.phases()
+        requests, lost, wrong = (sum(getattr(p, what) for p in total) for what in ("requests", "lost", "wrong"))
+        self._line.check(
+            lost == wrong == 0,
+            f"{requests:,} live requests: 0 lost, 0 wrong",
+            otherwise=f"{lost} of {requests:,} live requests were lost, {wrong} answered wrong:"
+            f" {self.load.first_problem()}",
+        )
+
+    def _clear(self) -> None:
+        self._cloud.endpoints.stop(self._model.name)
+        self._account.clear()
+        left = self._account.left()
+        self._line.check(not left, "everything is removed: 0 left", otherwise=f"left behind: {', '.join(left)}")
+
+    # means
+
+    def _connect(self, image: str) -> None:
+        """Take up the stack's outputs with this build of the image, as a person's next command would."""
+        place = self._state / "stacks" / "aws.rehearsal.json"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        self._stack = self._stack.model_copy(update={"image": image})
+        place.write_text(self._stack.model_dump_json(), encoding="utf-8")
+        self._cloud = cast(AwsCloud, clouds.load("aws", self._state))
+        self._pipelines = clouds.load_pipelines("aws", self._state)
+
+    def _deploy(self, pipeline: str, arguments: Mapping[str, Json]) -> Prepared:
+        document = self._documents[pipeline]
+        prepared = self._pipelines.prepare(
+            PipelineRun(
+                name=pipeline,
+                model=self._model.name,
+                document=document,
+                plan=plan(document),
+                image=self._opened.layout.image,
+                arguments={"model": self._model.name, **arguments},
+                preload=self._opened.layout.preload,
+            )
+        )
+        self._pipelines.deploy(prepared)
+        return prepared
+
+    def _approve(self, version: Version) -> Execution:
+        """Approve a version, and follow the pipeline that the approval starts."""
+        name = f"{self._name}-release"
+        before = self._executions(name)
+        self._cloud.registry.approve(self._model.name, version.number, note="the rehearsal's reviewer")
+        end = time.monotonic() + _PATIENCE_S
+        while not (started := self._executions(name) - before):
+            if time.monotonic() > end:
+                raise RehearsalError(
+                    f"the approval of v{version.number} started nothing",
+                    why=f"The rule is to start {name} within seconds.",
+                    todo="Look at the rule's pattern and its target's parameters.",
+                )
+            time.sleep(_LOOK_S)
+        self._line.tell(f"v{version.number} approved; the rule started {name}")
+        return self._pipelines.follow(started.pop(), _Meanwhile(self._line))
+
+    def _executions(self, pipeline: str) -> set[str]:
+        listed = self._client("sagemaker").list_pipeline_executions(PipelineName=pipeline)
+        return {each["PipelineExecutionArn"] for each in listed["PipelineExecutionSummaries"]}
+
+    def _succeeded(self, ended: Execution) -> dict[str, Mapping[str, Json]]:
+        """The tasks of an execution by name; of several, the last.
+
+        Raises:
+            RehearsalError: it did not succeed.
+        """
+        tasks = [task for step in ended.steps for task in self._pipelines.records(step)]
+        if ended.status != "succeeded":
+            failed = next((step for step in ended.steps if step.status == "failed"), None)
+            raise RehearsalError(
+                f"{failed.name}: {failed.reason}" if failed else f"the execution {ended.status}: {ended.reason}",
+                why="\n".join(self._pipelines.last_lines(failed, 12)) if failed else "No step says why.",
+                todo="What failed here would fail in the cloud: fix it, then rehearse again.",
+            )
+        return {task["name"]: task for task in tasks if task["state"] == "SUCCEEDED"}
+
+    def _serving(self, version: Version) -> None:
+        """The registry and the endpoint agree on who serves."""
+        champion = self._cloud.registry.champion(self._model.name)
+        served = self._cloud.endpoints.fingerprint(self._model.name)
+        named = "none" if champion is None else f"v{champion.number}"
+        self._line.check(
+            named == f"v{version.number}" and served["digest"] == version.digest and served["healthy"],
+            f"v{version.number} is champion, and the endpoint serves its package",
+            otherwise=f"v{version.number} was to serve; the champion is {named}, the endpoint serves {served}",
+        )
+
+    def _package(self, version: Version) -> Package:
+        return Package.open(self._cloud.registry.package_path(version), digest=version.digest)
+
+    def _expect(self, version: Version) -> None:
+        assert self.load is not None
+        package = self._package(version)
+        predictions = package.predict(package.signature.pack(self.load.rows)).tolist()
+        self.load.expect(version.digest, Expected(f"v{version.number}", predictions, package.golden.tolerance))
+
+    def _client(self, service: str, **config: Json) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        return boto3.session.Session().client(service, config=Config(**config), **self._aws.client_settings())
+
+    def _caller(self) -> Ask:
+        from botocore.exceptions import ClientError
+
+        runtime = self._client("sagemaker-runtime", retries={"total_max_attempts": 1})
+
+        def ask(body: bytes) -> bytes:
+            try:
+                answer = runtime.invoke_endpoint(
+                    EndpointName=self._name, Body=body, ContentType="application/json", Accept="application/json"
+                )
+            except ClientError as failed:
+                if failed.response["Error"]["Code"] == "ModelError":
+                    raise Refused from failed
+                raise
+            found: bytes = answer["Body"].read()
+            return found
+
+        return ask

@@ -1,0 +1,157 @@
+"""Stages a rehearsal: the offline AWS, two builds of the image, this process as its client; gives the report."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from seatrial.document.model import Document
+from seatrial.errors import SeatrialError, UsageError
+from seatrial.project import Model, Project
+from seatrial.rehearsal.aws import Image, OfflineAws
+from seatrial.rehearsal.story import sabotage
+from seatrial.rehearsal.story.aws import ACCOUNT, AwsStory, Builds
+from seatrial.rehearsal.story.timeline import Timeline
+from seatrial.reports.rehearsal import Operations, RehearsalReport
+from seatrial.reports.report import Failure, NextStep
+
+SPEED = 300.0
+"""Ten minutes of the service's waiting become two seconds. What programs do takes as long as it takes."""
+_REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/seatrial@sha256:"
+_PROVEN = (
+    "the compiled pipelines, as SageMaker would be sent them, run to the gate's verdict and to a released version",
+    "data, packages and decisions pass between jobs through S3 and /opt/ml alone",
+    "a version that waits for approval is released by the approval's event",
+    "traffic moves step by step, an alarm on real answers moves it back, and no request is lost",
+    "the registry's champion and what the endpoint serves agree after each step",
+)
+_NOT_PROVEN = (
+    "IAM beyond roles that exist and trust the service: nothing is denied here yet",
+    "start-up times, quotas, instance capacity, VPC and KMS settings: accepted, without effect",
+    "eventual consistency, and the exact wording of AWS's errors",
+    "the infrastructure: the account was furnished by hand",
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How a rehearsal is played."""
+
+    first: str
+    """The candidate that becomes the first version."""
+    speed: float = SPEED
+    port: int = 0
+    clear: bool = True
+    """Remove everything at the end, and look whether anything is left."""
+
+
+def rehearse(
+    opened: Project,
+    model: Model,
+    pipelines: Mapping[str, Document],
+    stage: Stage,
+    line: Timeline,
+    afterwards: Callable[[OfflineAws], None] = lambda _: None,
+) -> RehearsalReport:
+    """Rehearse a model's life on the offline AWS.
+
+    What goes wrong is the report's ``failure``: a rehearsal that breaks off has found something.
+
+    Args:
+        opened: the project.
+        model: which model.
+        pipelines: the project's ``train`` and ``release``, compiled.
+        stage: how it is played.
+        line: is told what happens; its clock runs already.
+        afterwards: is given the offline AWS while it is still up.
+    """
+    started = dt.datetime.now(dt.UTC)
+    builds = Builds(sound=_digest("sound"), broken=_digest("broken"))
+    failure: Failure | None = None
+    with (
+        tempfile.TemporaryDirectory(prefix="seatrial-rehearsal-") as state,
+        OfflineAws(_images(opened, builds), port=stage.port, speed=stage.speed) as aws,
+        _environment(aws),
+    ):
+        story = AwsStory(opened, model, stage.first, pipelines, aws, builds, line, Path(state))
+        try:
+            story.tell(clear=stage.clear)
+        except SeatrialError as found:
+            failure = Failure(line.stage_now, found.what, found.why, found.todo)
+        seconds = line.seconds
+        calls = aws.calls()
+        afterwards(aws)
+    return RehearsalReport(
+        model=model.name,
+        cloud="aws",
+        started=started,
+        seconds=seconds,
+        isolation="namespaces",
+        moments=tuple(line.moments),
+        phases=story.load.phases() if story.load else (),
+        operations=Operations(calls["executed"], calls["stored"], calls["unsupported"]),
+        proven=_PROVEN if failure is None else (),
+        not_proven=_NOT_PROVEN if failure is None else ("the rest of the story: it broke off", *_NOT_PROVEN),
+        failure=failure,
+        next_steps=()
+        if failure
+        else (NextStep(f"seatrial launch {model.name} --cloud aws", "The same against the real service:"),),
+    )
+
+
+def _digest(build: str) -> str:
+    return _REGISTRY + hashlib.sha256(build.encode()).hexdigest()
+
+
+def _images(opened: Project, builds: Builds) -> list[Image]:
+    """This Python and the project's folder, as the image; in the second build the server has a bug."""
+    python = Path(sys.executable)
+    paths = [str(opened.root), *filter(None, [os.environ.get("PYTHONPATH")])]
+    shared = {"python": python, "workdir": opened.root, "environment": {"PYTHONPATH": os.pathsep.join(paths)}}
+    return [
+        Image(uri=builds.sound, serve=(str(python), "-m", "seatrial.cli.container", "serve"), **shared),
+        Image(uri=builds.broken, serve=(str(python), *sabotage.COMMAND), **shared),
+    ]
+
+
+@contextmanager
+def _environment(aws: OfflineAws) -> Iterator[None]:
+    """This process as a client of the offline AWS and of nothing else; as it was, afterwards."""
+    before = dict(os.environ)
+    for name in [name for name in before if name.startswith(("AWS_", "SEATRIAL_STACK"))]:
+        del os.environ[name]
+    os.environ.update(aws.environment())
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def first_candidate(names: list[str], asked: str | None) -> str:
+    """The candidate of the first version: the one that was asked for, else the last that is listed.
+
+    Raises:
+        UsageError: there is no such candidate, or none besides the baseline.
+    """
+    others = names[1:]
+    if asked is not None and asked not in others:
+        raise UsageError(
+            f"there is no candidate '{asked}' to begin with",
+            why=f"Besides the baseline there are: {', '.join(others) or 'none'}.",
+            todo="Name one of those with --first.",
+        )
+    if len(others) < 2:
+        raise UsageError(
+            "a rehearsal needs two candidates besides the baseline",
+            why="The first version is made of one, and the second, of all, has to beat it.",
+            todo="Add a candidate to the model's candidates.py.",
+        )
+    return asked or others[-1]

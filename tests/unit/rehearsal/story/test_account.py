@@ -1,0 +1,31 @@
+"""The rehearsal's account is furnished as a stack, and nothing of it stays."""
+
+from __future__ import annotations
+
+import boto3
+
+from seatrial.rehearsal.aws import OfflineAws
+from seatrial.rehearsal.story.account import Account
+
+IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/seatrial@sha256:{'1' * 64}"
+
+
+def test_what_is_furnished_is_cleared_and_what_is_left_is_named() -> None:
+    with OfflineAws() as aws:
+        account = Account(aws.client_settings(), account="123456789012", prefix="rehearsal")
+        outputs = account.furnish(IMAGE)
+        account.release_on_approval("rehearsal-flights", "release", {"version": "$.detail.ModelPackageVersion"})
+        assert outputs.bucket == "rehearsal-123456789012"
+        assert account.left() == [
+            "bucket rehearsal-123456789012",
+            "role rehearsal-endpoint",
+            "role rehearsal-events",
+            "role rehearsal-job",
+            "role rehearsal-pipeline",
+            "rule rehearsal-approved",
+        ]
+        boto3.client("sagemaker", **aws.client_settings()).create_model(
+            ModelName="forgotten", ExecutionRoleArn=outputs.roles.endpoint, PrimaryContainer={"Image": IMAGE}
+        )
+        account.clear()
+        assert account.left() == ["model forgotten"]
