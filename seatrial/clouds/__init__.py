@@ -14,14 +14,14 @@ from seatrial.errors import UsageError
 if TYPE_CHECKING:
     from seatrial.clouds.base import Cloud
 
-_TARGETS = {"local": "seatrial.clouds.local.cloud"}
+_TARGETS = {"local": "seatrial.clouds.local.cloud", "aws": "seatrial.clouds.aws.cloud"}
 
 
 def load(target: str, state: Path) -> Cloud:
     """The adapter of a target.
 
     Args:
-        target: ``local``.
+        target: ``local`` or ``aws``.
         state: the project's state folder.
 
     Raises:
