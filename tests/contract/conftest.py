@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from seatrial import clouds
 from seatrial.clouds.aws.registry import AwsRegistry
 from seatrial.clouds.aws.session import Aws
 from seatrial.clouds.aws.stack import StackOutputs
@@ -19,7 +20,9 @@ from seatrial.errors import ResourceError
 from seatrial.rehearsal.aws import Image, OfflineAws
 from seatrial.rehearsal.aws.isolation import require_namespaces
 from tests.contract.aws_stack import prepared_stack
+from tests.contract.endpoint_samples import Harbour
 from tests.contract.registry_samples import Kept, verify
+from tests.unit.package.example import CANDIDATES, build_example
 
 _count = itertools.count(1)
 
@@ -34,7 +37,8 @@ def offline_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfflineAws
     repository = Path(__file__).parents[2]
     serve = ("python", str(repository / "tests" / "contract" / "serve_package.py"))
     image = Image(uri="*", python=Path(sys.executable), workdir=repository, serve=serve)
-    with OfflineAws([image], speed=100) as aws:
+    # not faster: a server's time to become healthy shrinks with it, and the machine may be busy
+    with OfflineAws([image], speed=15) as aws:
         yield aws
 
 
@@ -79,6 +83,44 @@ def aws_kept(stack: StackOutputs, folder: Path) -> Kept:
         aws.submit("s3", "DeleteObject", **place(version))
 
     return Kept(registry, lambda: AwsRegistry(aws, stack, folder / "there", verify), damage, lose)
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """Two models that differ. Only to be read."""
+    folder = tmp_path_factory.mktemp("packages")
+    for name in ("boosting", "forest"):
+        build_example(folder / name, CANDIDATES[name])
+    return folder / "boosting", folder / "forest"
+
+
+@pytest.fixture(params=["local", "aws"])
+def harbour(
+    request: pytest.FixtureRequest, tmp_path: Path, packages: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Harbour]:
+    state = tmp_path / "state"
+    if request.param == "aws":
+        yield aws_harbour(request.getfixturevalue("stack"), state, packages, monkeypatch)
+        return
+    cloud = clouds.load("local", state)
+    found = Harbour(cloud.registry, cloud.endpoints, packages)
+    for package in packages:
+        found.register(package)
+    yield found
+    for endpoint in cloud.endpoints.list():
+        cloud.endpoints.stop(endpoint["name"])
+
+
+def aws_harbour(
+    stack: StackOutputs, state: Path, packages: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> Harbour:
+    """Found as a job finds it: by the outputs in its environment."""
+    monkeypatch.setenv("SEATRIAL_STACK", stack.model_dump_json())
+    cloud = clouds.load("aws", state)
+    found = Harbour(cloud.registry, cloud.endpoints, packages)
+    for package in packages:
+        found.register(package)
+    return found
 
 
 def _spoil(package: Path) -> None:
