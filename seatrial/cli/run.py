@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +27,7 @@ INTERRUPTED = 130
 
 
 def run(
-    what: Annotated[str, typer.Argument(help="A model's name, or a compiled pipeline (.yaml).")],
+    what: Annotated[str, typer.Argument(help="A model's name, or a pipeline: compiled (.yaml) or a .py with one.")],
     arguments: Annotated[str, typer.Option(help="Pipeline arguments as a JSON object.")] = "{}",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")] = False,
     cache: Annotated[bool, typer.Option(help="Reuse results that still hold.")] = True,
@@ -39,7 +40,7 @@ def run(
     Exit codes: 0 promoted (or the pipeline succeeded), 3 the gate said no, 1 an error, 2 wrong usage.
     """
     given = given_arguments(arguments)
-    if what.endswith((".yaml", ".yml", ".json")):
+    if what.endswith((".yaml", ".yml", ".json", ".py")):
         _run_document(Path(what), given, as_json=as_json, cache=cache, engine=engine)
     elif engine is not None:
         raise UsageError(
@@ -55,18 +56,7 @@ def _run_model(name: str, given: dict[str, Json], *, as_json: bool, cache: bool)
     opened = project.load()
     model = opened.model(name)
     document = compiled_pipeline(opened, "train")
-    machine = Machine(
-        root=opened.root,
-        state=opened.state,
-        preload=opened.layout.preload,
-        environment={
-            "SEATRIAL_PROJECT": str(opened.root),
-            "SEATRIAL_HOME": str(opened.state),
-            "SEATRIAL_TARGET": opened.target,
-        },
-        use_cache=cache,
-        buckets=buckets.look_up,
-    )
+    machine = _machine(opened, cache=cache)
     out = console(stderr=as_json)
     out.print(f"\n [bold]{escape(name)}[/]  train  ({opened.target})", soft_wrap=True)
     ran = _watched(document, {"model": name, **given}, machine, out)
@@ -83,8 +73,19 @@ def _run_model(name: str, given: dict[str, Json], *, as_json: bool, cache: bool)
 
 
 def _run_document(path: Path, given: dict[str, Json], *, as_json: bool, cache: bool, engine: str | None) -> None:
-    document = read(path)
-    machine = Machine(root=Path.cwd(), state=_state(), use_cache=cache, buckets=buckets.look_up, engine=engine)
+    opened = _project()
+    if path.suffix != ".py":
+        document = read(path)
+        state = Path.cwd() / ".seatrial" if opened is None else opened.state
+        machine = Machine(root=Path.cwd(), state=state, use_cache=cache, buckets=buckets.look_up)
+    elif opened is None:
+        root = path.resolve().parent
+        document = _compiled(path, root, "seatrial")
+        machine = Machine(root=root, state=root / ".seatrial", use_cache=cache, buckets=buckets.look_up)
+    else:
+        document = _compiled(path, opened.root, opened.layout.image)
+        machine = _machine(opened, cache=cache)
+    machine = replace(machine, engine=engine)
     out = console(stderr=as_json)
     out.print(f"\n [bold]{escape(document.name)}[/]  (local)", soft_wrap=True)
     if elsewhere := document.source.get("defaultPipelineRoot"):
@@ -118,18 +119,38 @@ def _watched(document: Document, arguments: dict[str, Json], machine: Machine, o
 
 def compiled_pipeline(opened: project.Project, pipeline: str) -> Document:
     """One of the project's pipelines, as a document."""
+    path = opened.root / opened.layout.pipelines / f"{pipeline}.py"
+    return _compiled(path, opened.root, opened.layout.image)
+
+
+def _compiled(path: Path, root: Path, image: str) -> Document:
     from seatrial.document.compile import compile_pipeline  # kfp takes a second to import
 
-    path = opened.root / opened.layout.pipelines / f"{pipeline}.py"
-    return read_text(compile_pipeline(path, root=opened.root, image=opened.layout.image), str(path))
+    return read_text(compile_pipeline(path, root=root, image=image), str(path))
 
 
-def _state() -> Path:
+def _machine(opened: project.Project, *, cache: bool) -> Machine:
+    """This machine, for components of the project."""
+    return Machine(
+        root=opened.root,
+        state=opened.state,
+        preload=opened.layout.preload,
+        environment={
+            "SEATRIAL_PROJECT": str(opened.root),
+            "SEATRIAL_HOME": str(opened.state),
+            "SEATRIAL_TARGET": opened.target,
+        },
+        use_cache=cache,
+        buckets=buckets.look_up,
+    )
+
+
+def _project() -> project.Project | None:
     """A stranger's pipeline needs no project; without one its results are kept beside it."""
     try:
-        return project.load().state
+        return project.load()
     except SeatrialError:
-        return Path.cwd() / ".seatrial"
+        return None
 
 
 def given_arguments(text: str) -> dict[str, Json]:

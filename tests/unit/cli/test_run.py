@@ -154,3 +154,28 @@ def test_a_job_of_vertex_runs_with_its_own_parameter_values(folder: Path, words:
     assert "not in gs://bucket/root" in result.stdout
     (folder / "job.json").write_text(json.dumps({**JOB, "runtimeConfig": {"failurePolicy": "odd"}}))
     assert "failurePolicy odd: not supported" in str(call("job.json", *words).exception)
+
+
+PYTHON = """
+from kfp import dsl
+import words
+
+@dsl.component
+def greet(name: str) -> str:
+    return f"hello {name}"
+
+@dsl.pipeline(name="greets")
+def greets(name: str = words.NAME) -> str:
+    return greet(name=name).output
+"""
+
+
+def test_a_pipeline_in_python_is_compiled_and_run(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "pipe.py").write_text(PYTHON)
+    (folder / "sub" / "words.py").write_text("NAME = 'world'")
+    result = call("sub/pipe.py")
+    assert result.exit_code == 0, result.output
+    assert 'Output = "hello world"' in result.stdout
+    assert (folder / "sub" / ".seatrial").is_dir()
+    assert "is not there" in str(call("none.py").exception)

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from seatrial.document import read_text
 from seatrial.errors import DocumentError
@@ -81,3 +83,31 @@ def test_what_cannot_be_honoured_is_named(text: str, said: str) -> None:
 def test_everything_wrong_is_told_at_once() -> None:
     told = problems(job({"parameterValues": {"m": 1, "n": "x"}, "other": 1}, network="n"))
     assert told.startswith("the document: 4 problems")
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=5), inside, max_size=3),
+    max_leaves=6,
+)
+_CONFIG = st.fixed_dictionaries(
+    {},
+    optional={
+        "parameterValues": _JSON | st.fixed_dictionaries({}, optional={"n": _JSON, "names": _JSON}),
+        "failurePolicy": _JSON,
+        "gcsOutputDirectory": _JSON,
+        "other": _JSON,
+    },
+)
+
+
+@given(config=_JSON | _CONFIG, members=st.dictionaries(st.text(max_size=5), _JSON, max_size=2))
+@settings(max_examples=200, deadline=None)
+def test_any_job_is_read_or_refused_never_a_crash(config: Any, members: dict[str, Any]) -> None:
+    try:
+        found = read_text(json.dumps({**members, "pipelineSpec": SPEC, "runtimeConfig": config}))
+    except DocumentError:
+        return
+    values = config.get("parameterValues", {})
+    assert set(values) <= {"n", "names"}
+    assert found.root.input_parameters["n"].has_default == (values.get("n") is not None)
