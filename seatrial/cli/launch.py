@@ -19,7 +19,7 @@ from seatrial.clouds.base import Execution, PipelineRun, Pipelines, Prepared, Se
 from seatrial.clouds.launch import Launches, stop
 from seatrial.clouds.launch import launch as launch_in
 from seatrial.document.plan import plan
-from seatrial.errors import TaskError
+from seatrial.errors import TaskError, UsageError
 from seatrial.execute.journal import TaskRecord
 
 Json = Any
@@ -37,6 +37,9 @@ def launch(
     arguments: Annotated[str, typer.Option(help="Pipeline arguments as a JSON object.")] = "{}",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the exact requests; send none.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Start anew, even where the same is under way.")] = False,
+    starting: Annotated[
+        bool, typer.Option("--start/--no-start", help="Without: only put the pipeline there, for an event to start it.")
+    ] = True,
     stopping: Annotated[bool, typer.Option("--stop", help="Stop what was launched here and still runs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")] = False,
 ) -> None:
@@ -51,7 +54,14 @@ def launch(
     opened.model(model)
     requests: list[SentRequest] = []
     pipelines = clouds.load_pipelines(cloud, opened.state, stack=stack, record=requests.append if dry_run else None)
-    prepared = pipelines.prepare(_run(opened, model, pipeline, given))
+    if not starting and given:
+        raise UsageError(
+            "--arguments are given, and nothing is started",
+            why="Whoever starts the pipeline gives its arguments.",
+            todo="Leave --arguments or --no-start out.",
+        )
+    with_arguments = {"model": model, **given} if starting and not stopping else None
+    prepared = pipelines.prepare(_run(opened, model, pipeline, with_arguments))
     launches = Launches(opened.state)
     out = console(stderr=as_json)
     if stopping:
@@ -59,8 +69,16 @@ def launch(
         return
     if dry_run:
         pipelines.deploy(prepared)
-        pipelines.start(prepared, _EXAMPLE_TOKEN)
+        if starting:
+            pipelines.start(prepared, _EXAMPLE_TOKEN)
         _print_requests(requests, pipelines.assumed, out, as_json=as_json)
+        return
+    if not starting:
+        pipelines.deploy(prepared)
+        if as_json:
+            print_json({"pipeline": prepared.pipeline, "digest": prepared.digest})
+        else:
+            out.print(escape(f" {prepared.pipeline} is there, and nothing was started"))
         return
     out.print(f"\n [bold]{escape(model)}[/]  {escape(pipeline)}  ({cloud}: {prepared.pipeline})", soft_wrap=True)
     outcome = _follow(pipelines, prepared, launches, out, Outcome(model, pipeline), again=again)
@@ -158,7 +176,7 @@ class _Shown:
             self._watch.event(self._begun[step.name], {"say": text})
 
 
-def _run(opened: project.Project, model: str, pipeline: str, given: Mapping[str, Json]) -> PipelineRun:
+def _run(opened: project.Project, model: str, pipeline: str, arguments: Mapping[str, Json] | None) -> PipelineRun:
     from seatrial.package.lineage import UNKNOWN, git_state
 
     document = compiled_pipeline(opened, pipeline)
@@ -169,7 +187,7 @@ def _run(opened: project.Project, model: str, pipeline: str, given: Mapping[str,
         document=document,
         plan=plan(document),
         image=opened.layout.image,
-        arguments={"model": model, **given},
+        arguments=arguments,
         preload=opened.layout.preload,
         environment={} if commit.commit == UNKNOWN else {"SEATRIAL_GIT_COMMIT": commit.text},
     )
