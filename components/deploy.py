@@ -45,6 +45,7 @@ def deploy(model: str, version: int, champion_version: int | None = None) -> Dep
         cloud.registry.package_path(chosen),
         digest=chosen.digest,
         settings=settings.endpoint,
+        rollout=settings.rollout,
         before_switch=promote,
     )
     observes(serving, target=opened.target, state=str(opened.state), model=model)

@@ -14,9 +14,9 @@ from typing import Any
 
 from seatrial import clouds
 from seatrial.cli.evidence import RunArtifacts
-from seatrial.cli.http import post_json
 from seatrial.cli.report import write_report
 from seatrial.clouds.base import CandidateRecord, RunRecord
+from seatrial.clouds.local.predicting import post_json
 from seatrial.execute.run import Ran
 from seatrial.project import Model, Project
 

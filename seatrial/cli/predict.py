@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from seatrial import clouds, project
-from seatrial.cli.http import post_json
 from seatrial.cli.output import console, print_json
 from seatrial.errors import UsageError
 
@@ -23,8 +22,7 @@ def predict(
     """Ask a model's endpoint for predictions."""
     opened = project.load()
     opened.model(model)
-    endpoint = clouds.load(opened.target, opened.state).endpoints.get(model)
-    answer = post_json(f"{endpoint.url}/predict", _rows(source))
+    answer = clouds.load(opened.target, opened.state).endpoints.predict(model, _rows(source))
     if as_json:
         print_json(answer)
         return

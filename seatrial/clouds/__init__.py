@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from seatrial.clouds.base import Cloud, Pipelines, SentRequest
 
 _PIPELINES = {"aws": "seatrial.clouds.aws.pipelines"}
-_TARGETS = {"local": "seatrial.clouds.local.cloud"}
+_TARGETS = {"local": "seatrial.clouds.local.cloud", "aws": "seatrial.clouds.aws.cloud"}
 
 
 def load(target: str, state: Path) -> Cloud:
     """The adapter of a target.
 
     Args:
-        target: ``local``.
+        target: ``local`` or ``aws``.
         state: the project's state folder.
 
     Raises:

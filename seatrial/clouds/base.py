@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from seatrial.document.jobs import Plan
     from seatrial.document.model import Document
-    from seatrial.project import Endpoint
+    from seatrial.project import Endpoint, Rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +201,7 @@ class Endpoints(Protocol):
         *,
         digest: str,
         settings: Endpoint,
+        rollout: Rollout | None = None,
         before_switch: Callable[[], None] | None = None,
     ) -> Served:
         """Bring a version up, check it, and move the traffic to it without losing a request.
@@ -208,6 +209,9 @@ class Endpoints(Protocol):
         The version has to be healthy and to answer its golden sample before ``before_switch`` is called (the promotion
         in the registry); only when that returns does the traffic move. Whatever fails before leaves what served
         serving. Deploying what serves healthily calls ``before_switch`` and changes nothing else. Blocks until done.
+
+        ``rollout`` says in which steps the traffic moves and what ends the attempt, where the target can do that; None:
+        all at once. When a guardrail brings the traffic back, the registry's champion goes back with it.
 
         Raises:
             EndpointError: the version did not come up, answered wrong, or the endpoint does not react.
@@ -226,6 +230,13 @@ class Endpoints(Protocol):
 
         Raises:
             EndpointError: no such endpoint runs.
+        """
+
+    def predict(self, name: str, document: Any) -> Any:
+        """Ask the endpoint with a document such as ``{"instances": [...]}`` and return its answer.
+
+        Raises:
+            EndpointError: there is none, it does not answer, or it refuses; every problem that it names is told.
         """
 
     def list(self) -> Sequence[Mapping[str, Any]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from seatrial import clouds
 from seatrial.clouds.aws.registry import AwsRegistry
 from seatrial.clouds.aws.session import Aws
 from seatrial.clouds.aws.stack import StackOutputs
@@ -19,7 +20,9 @@ from seatrial.errors import ResourceError
 from seatrial.rehearsal.aws import Image, OfflineAws
 from seatrial.rehearsal.aws.isolation import require_namespaces
 from tests.contract.aws_stack import prepared_stack
+from tests.contract.endpoint_samples import Harbour
 from tests.contract.registry_samples import Kept, verify
+from tests.unit.package.example import CANDIDATES, build_example
 
 _count = itertools.count(1)
 
@@ -79,6 +82,44 @@ def aws_kept(stack: StackOutputs, folder: Path) -> Kept:
         aws.submit("s3", "DeleteObject", **place(version))
 
     return Kept(registry, lambda: AwsRegistry(aws, stack, folder / "there", verify), damage, lose)
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """Two models that differ. Only to be read."""
+    folder = tmp_path_factory.mktemp("packages")
+    for name in ("boosting", "forest"):
+        build_example(folder / name, CANDIDATES[name])
+    return folder / "boosting", folder / "forest"
+
+
+@pytest.fixture(params=["local", "aws"])
+def harbour(
+    request: pytest.FixtureRequest, tmp_path: Path, packages: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Harbour]:
+    state = tmp_path / "state"
+    if request.param == "aws":
+        yield aws_harbour(request.getfixturevalue("stack"), state, packages, monkeypatch)
+        return
+    cloud = clouds.load("local", state)
+    found = Harbour(cloud.registry, cloud.endpoints, packages)
+    for package in packages:
+        found.register(package)
+    yield found
+    for endpoint in cloud.endpoints.list():
+        cloud.endpoints.stop(endpoint["name"])
+
+
+def aws_harbour(
+    stack: StackOutputs, state: Path, packages: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> Harbour:
+    """Found as a job finds it: by the outputs in its environment."""
+    monkeypatch.setenv("SEATRIAL_STACK", stack.model_dump_json())
+    cloud = clouds.load("aws", state)
+    found = Harbour(cloud.registry, cloud.endpoints, packages)
+    for package in packages:
+        found.register(package)
+    return found
 
 
 def _spoil(package: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from seatrial.clouds.answers import refusal_text
 from seatrial.errors import EndpointError, ResourceError, SeatrialError
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
@@ -224,7 +225,7 @@ _EXPLAINED: tuple[tuple[set[str], Callable[[str, str], tuple[str, str, str]]], .
 
 def _model_failed(response: Any, said: str) -> EndpointError:
     status = response.get("OriginalStatusCode") or "an error"
-    message = str(response.get("OriginalMessage") or said)[:1024]
+    message = refusal_text(str(response.get("OriginalMessage") or said).encode())
     log = response.get("LogStreamArn")
     return EndpointError(
         f"the model server answered {status}: {message}",

@@ -16,23 +16,23 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from seatrial.clouds.base import Replayed, Served
 from seatrial.clouds.local.control import Control
 from seatrial.clouds.local.endpoint_state import fingerprint, folder_of, ping, read_record, read_state, supervised
+from seatrial.clouds.local.predicting import post_json
+from seatrial.clouds.replay import replay
 from seatrial.errors import EndpointError, ResourceError
-from seatrial.project import Endpoint
+from seatrial.project import Endpoint, Rollout
 
 Json = Any
 _START_S = 60.0
 _STOP_S = 60.0
 _LOCK_S = 120.0
 _LOG_LINES = 12
-_BATCH = 256
-_ENVELOPE = len('{"instances": []}')
 
 
 class LocalEndpoints:
@@ -49,6 +49,7 @@ class LocalEndpoints:
         *,
         digest: str,
         settings: Endpoint,
+        rollout: Rollout | None = None,  # noqa: ARG002 - on one machine the traffic moves in one step
         before_switch: Callable[[], None] | None = None,
     ) -> Served:
         """Put a version behind the endpoint; see the contract."""
@@ -103,6 +104,10 @@ class LocalEndpoints:
                 todo=f"Run the model again, or end it: seatrial endpoint stop {name}",
             )
         return _served(name, state, changed=False)
+
+    def predict(self, name: str, document: Json) -> Json:
+        """Ask for predictions; see the contract."""
+        return post_json(f"{self.get(name).url}/predict", document)
 
     def list(self) -> list[dict[str, Json]]:
         """Every endpoint that has a folder: name, url, version, status."""
@@ -251,54 +256,11 @@ def _await_health(who: str, control: Control, started: Mapping[str, Json], diges
 
 
 def _replay(who: str, port: int, spec: Mapping[str, Json]) -> Replayed:
-    """Ask a server for its package's golden sample and compare.
-
-    Raises:
-        EndpointError: an answer differs, comes from another version, or there is none.
-        PackageError: the package is no longer the one that was deployed.
-    """
-    from seatrial.package.read import Package
-
-    golden = Package.open(Path(spec["package"]), digest=spec["digest"]).golden
-    answers: list[float] = []
-    try:
-        for body in _bodies(golden.rows, spec["max_rows"], spec["max_body_bytes"]):
-            answers += _predict(port, body, digest=spec["digest"])
-    except (OSError, ValueError, KeyError, http.client.HTTPException) as exc:
-        raise EndpointError(
-            f"{who} did not answer its golden sample: {exc}",
-            why="The sample is made of rows that callers could send.",
-            todo="Read the server's log in the endpoint's folder.",
-        ) from exc
-    replay = golden.compare(answers)
-    if not replay.passed:
-        raise EndpointError(
-            f"{who} answers {replay.rows - replay.equal} of {replay.rows} golden rows wrong",
-            why=f"The largest difference is {replay.max_abs:.3g}: this is not the model that was judged.",
-            todo="Nothing was switched to it. Build the package again, and compare the machines' onnxruntime versions.",
-        )
-    return Replayed(rows=replay.rows, largest_difference=replay.max_abs)
+    settings = Endpoint(max_rows=spec["max_rows"], max_body_bytes=spec["max_body_bytes"])
+    return replay(who, Path(spec["package"]), spec["digest"], settings, lambda body: _predict(port, body))
 
 
-def _bodies(rows: Sequence[Json], max_rows: int, max_body_bytes: int) -> Iterator[bytes]:
-    """Requests that hold all rows, each within the server's limits."""
-    texts: list[str] = []
-    size = 0
-    for text in map(json.dumps, rows):
-        if texts and (len(texts) == min(_BATCH, max_rows) or size + len(text) + 2 > max_body_bytes - _ENVELOPE):
-            yield _body(texts)
-            texts, size = [], 0
-        texts.append(text)
-        size += len(text) + 2
-    if texts:
-        yield _body(texts)
-
-
-def _body(texts: Sequence[str]) -> bytes:
-    return f'{{"instances": [{", ".join(texts)}]}}'.encode()
-
-
-def _predict(port: int, body: bytes, *, digest: str) -> list[float]:
+def _predict(port: int, body: bytes) -> Json:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_START_S)
     try:
         connection.request("POST", "/predict", body, {"content-type": "application/json"})
@@ -306,11 +268,7 @@ def _predict(port: int, body: bytes, *, digest: str) -> list[float]:
         text = answer.read()
         if answer.status != 200:
             raise ValueError(f"status {answer.status}: {text[:300].decode(errors='replace')}")
-        told = json.loads(text)
-        if told["model"]["digest"] != digest:
-            raise ValueError(f"v{told['model']['version']} answered, the package {told['model']['digest'][:12]}")
-        predictions: list[float] = told["predictions"]
-        return predictions
+        return json.loads(text)
     finally:
         connection.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import threading
 import time
@@ -96,9 +97,17 @@ class Traffic:
                 if end - period_s < each.at <= end and wanted.get("VariantName", each.variant) == each.variant
             ]
             if values:
-                value = _AGGREGATES[alarm.get("Statistic", "Average")](values)
+                value = _aggregate(alarm, values)
                 breaching += _COMPARISONS[alarm["ComparisonOperator"]](value, float(alarm["Threshold"]))
         return breaching >= int(alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"]))
+
+
+def _aggregate(alarm: Mapping[str, Any], values: Sequence[float]) -> float:
+    percentile = alarm.get("ExtendedStatistic")
+    if percentile is None:
+        return _AGGREGATES[alarm.get("Statistic", "Average")](values)
+    rank = math.ceil(float(percentile.removeprefix("p")) / 100 * len(values))
+    return sorted(values)[max(rank, 1) - 1]
 
 
 def _datum(name: str, values: list[float], dimensions: list[dict[str, str]]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import shutil
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +12,6 @@ from typing import Any
 
 from seatrial.clouds.local.endpoint_state import folder_of, read_state
 from seatrial.clouds.local.endpoints import LocalEndpoints
-from seatrial.package.manifest import MANIFEST, Manifest, canonical
 from seatrial.package.read import Package
 from seatrial.project import Endpoint
 
@@ -42,17 +40,6 @@ def alive(pid: int) -> bool:
 
 def port_of(endpoints: LocalEndpoints) -> int:
     return int(endpoints.get("m").url.rsplit(":", 1)[1])
-
-
-def wrong_golden(package: Path, target: Path) -> Path:
-    """The same model, with a golden sample that it does not fulfil."""
-    shutil.copytree(package, target)
-    golden = json.loads((target / "golden.json").read_text())
-    golden["expected"][0] = 1 - golden["expected"][0]
-    (target / "golden.json").write_bytes(canonical(golden))
-    files = {p.name: p.read_bytes() for p in target.iterdir() if p.name != MANIFEST}
-    (target / MANIFEST).write_bytes(Manifest.of(files).to_bytes())
-    return target
 
 
 def state_of(endpoints: LocalEndpoints) -> dict[str, Any]:

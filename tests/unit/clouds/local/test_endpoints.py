@@ -19,7 +19,8 @@ from seatrial.clouds.local.endpoints import LocalEndpoints
 from seatrial.errors import EndpointError, ResourceError
 from seatrial.package.read import Package
 from seatrial.project import Endpoint
-from tests.unit.clouds.local.endpoint_samples import alive, deploy, own_port, port_of, predict, wrong_golden
+from tests.contract.endpoint_samples import wrong_golden
+from tests.unit.clouds.local.endpoint_samples import alive, deploy, own_port, port_of, predict
 
 
 class Traffic:

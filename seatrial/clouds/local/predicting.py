@@ -1,4 +1,4 @@
-"""One HTTP call to a model server on this machine."""
+"""One prediction request to a model server on this machine, and what its refusal says."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from seatrial.clouds.answers import refusal_text
 from seatrial.errors import EndpointError
 
 Json = Any
 _PATIENCE_S = 60.0
-_SHOWN = 8
 
 
 def post_json(url: str, body: Json) -> Json:
@@ -29,7 +29,7 @@ def post_json(url: str, body: Json) -> Json:
             return json.loads(answer.read())
     except urllib.error.HTTPError as exc:
         raise EndpointError(
-            f"{url} refused the request: {exc.code} {_told(exc.read())}",
+            f"{url} refused the request: {exc.code} {refusal_text(exc.read())}",
             why="The server predicts only for requests that it understands whole.",
             todo="Correct the request; the endpoint's /metadata lists its columns.",
         ) from exc
@@ -39,17 +39,3 @@ def post_json(url: str, body: Json) -> Json:
             why="The endpoint is stopped, or its server died.",
             todo="See: seatrial endpoint list",
         ) from exc
-
-
-def _told(body: bytes) -> str:
-    try:
-        error = json.loads(body)["error"]
-        problems = error.get("problems", [])
-        lines = [
-            "\n  " + " ".join(str(p[k]) for k in ("row", "column", "message") if p.get(k) is not None)
-            for p in problems[:_SHOWN]
-        ]
-        more = len(problems) - _SHOWN
-        return str(error["message"]) + "".join(lines) + (f"\n  … and {more} more" if more > 0 else "")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return body[:300].decode(errors="replace")

@@ -1,0 +1,212 @@
+"""What a deployment asks SageMaker for: models, configurations, traffic and alarms, computed and not yet sent.
+
+Models and configurations are named by what is in them, so the same deployment asks for the same names however often it
+is repeated, and nothing that serves is ever changed in place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seatrial.clouds.aws.names import resource_name
+from seatrial.clouds.aws.stack import StackOutputs
+from seatrial.errors import UsageError
+from seatrial.project import Endpoint, Rollout
+
+Json = Any
+VARIANT = "live"
+REPLACES = "seatrial:replaces"
+"""The tag of a configuration that names the one that served before it."""
+_SHIFT_MOST = 50  # percent: https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green.html
+_LINEAR_LEAST = 10
+_LONGEST_WAIT_S = 3600
+_PERIOD_S = 60
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of one model's endpoint and of all that belongs to it."""
+
+    endpoint: str
+
+    @classmethod
+    def of(cls, stack: StackOutputs, model: str) -> Names:
+        """The names in a stack."""
+        return cls(resource_name(stack.prefix, model))
+
+    def check(self, version: str) -> str:
+        """The temporary endpoint on which a version proves itself."""
+        return f"{self.endpoint}-check-v{version}"
+
+    def alarm(self, guardrail: str) -> str:
+        """The alarm of a guardrail."""
+        return f"{self.endpoint}-{guardrail.replace('_', '-')}"
+
+    def is_check(self, name: str) -> bool:
+        """Whether it is one of this endpoint's temporary ones."""
+        return re.fullmatch(re.escape(self.endpoint) + r"-check-v\d+", name) is not None
+
+    def is_config(self, name: str) -> bool:
+        """Whether it is a configuration of this endpoint, or of a temporary one."""
+        return re.fullmatch(re.escape(self.endpoint) + r"(-check)?-v\d+-[0-9a-f]{10}", name) is not None
+
+    def is_model(self, name: str) -> bool:
+        """Whether it is one of this endpoint's models."""
+        return re.fullmatch(re.escape(self.endpoint) + r"-[0-9a-f]{12}", name) is not None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One version behind one endpoint."""
+
+    stack: StackOutputs
+    model: str
+    version: str
+    digest: str
+    package_uri: str
+    settings: Endpoint
+    made: str | None = None
+    """The SageMaker model that is there already, of a version that comes back; None: one is made."""
+
+    @property
+    def names(self) -> Names:
+        """What belongs to the endpoint."""
+        return Names.of(self.stack, self.model)
+
+    def sagemaker_model(self) -> dict[str, Json]:
+        """``CreateModel``: the image, the package, and what the server has to know about itself."""
+        request: dict[str, Json] = {
+            "PrimaryContainer": {
+                "Image": self.stack.image,
+                "ModelDataUrl": self.package_uri,
+                "Environment": {
+                    "SEATRIAL_MODEL": self.model,
+                    "SEATRIAL_VERSION": self.version,
+                    "SEATRIAL_DIGEST": self.digest,
+                    "SEATRIAL_MAX_ROWS": str(self.settings.max_rows),
+                    "SEATRIAL_MAX_BODY_BYTES": str(self.settings.max_body_bytes),
+                },
+            },
+            "ExecutionRoleArn": self.stack.roles.endpoint,
+            "EnableNetworkIsolation": True,
+            "Tags": self.stack.tag_list(),
+        }
+        if self.stack.subnets:
+            request["VpcConfig"] = {
+                "Subnets": list(self.stack.subnets),
+                "SecurityGroupIds": list(self.stack.security_groups),
+            }
+        return {"ModelName": f"{self.names.endpoint}-{_hash(request, 12)}", **request}
+
+    def config(self, replaces: str | None) -> dict[str, Json]:
+        """``CreateEndpointConfig`` for the endpoint that callers know."""
+        capacity = self.stack.endpoint
+        request = self._config(capacity.instances)
+        if capacity.capture_percent:
+            request["DataCaptureConfig"] = {
+                "EnableCapture": True,
+                "InitialSamplingPercentage": capacity.capture_percent,
+                "DestinationS3Uri": self.stack.uri("capture", self.model),
+                "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+                "CaptureContentTypeHeader": {"JsonContentTypes": ["application/json"]},
+                **({"KmsKeyId": self.stack.kms_key} if self.stack.kms_key else {}),
+            }
+        request["Tags"] = [*self.stack.tag_list(), {"Key": REPLACES, "Value": replaces or ""}]
+        return self._named(f"{self.names.endpoint}-v{self.version}", request)
+
+    def check_config(self) -> dict[str, Json]:
+        """``CreateEndpointConfig`` for the temporary endpoint: one machine, nothing captured."""
+        return self._named(
+            f"{self.names.endpoint}-check-v{self.version}", {**self._config(1), "Tags": self.stack.tag_list()}
+        )
+
+    def _config(self, instances: int) -> dict[str, Json]:
+        variant = {
+            "VariantName": VARIANT,
+            "ModelName": self.made or self.sagemaker_model()["ModelName"],
+            "InitialInstanceCount": instances,
+            "InstanceType": self.stack.endpoint.instance_type,
+            "InitialVariantWeight": 1.0,
+        }
+        return {"ProductionVariants": [variant]}
+
+    def _named(self, name: str, request: Mapping[str, Json]) -> dict[str, Json]:
+        return {"EndpointConfigName": f"{name}-{_hash(request, 10)}", **request}
+
+
+def routing(rollout: Rollout) -> dict[str, Json]:
+    """``TrafficRoutingConfiguration``: SageMaker knows one canary step, or equal steps, and none above half.
+
+    Steps of another kind become a canary at the first of them, which waits as long as all of them would have.
+    """
+    steps, bake = rollout.steps, round(rollout.bake_minutes * 60)
+    if bake > _LONGEST_WAIT_S:
+        raise UsageError(
+            f"rollout.bake_minutes is {rollout.bake_minutes:g}, and SageMaker waits at most {_LONGEST_WAIT_S // 60}",
+            why="Each step of a rollout is watched for that long before the next.",
+            todo="Lower it in model.toml, or take more steps.",
+        )
+    first = steps[0]
+    equal = steps == tuple(range(first, 101, first))
+    if first == 100:
+        return {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": bake}
+    if len(steps) > 2 and equal and _LINEAR_LEAST <= first <= _SHIFT_MOST:
+        return {"Type": "LINEAR", "WaitIntervalInSeconds": bake, "LinearStepSize": _percent(first)}
+    wait = min(bake * (len(steps) - 1), _LONGEST_WAIT_S)
+    return {"Type": "CANARY", "WaitIntervalInSeconds": wait, "CanarySize": _percent(min(first, _SHIFT_MOST))}
+
+
+def deployment_config(names: Names, rollout: Rollout) -> dict[str, Json]:
+    """``DeploymentConfig`` of ``UpdateEndpoint``: blue/green, and back by itself when a guardrail's alarm goes off."""
+    policy = {
+        "TrafficRoutingConfiguration": routing(rollout),
+        "TerminationWaitInSeconds": round(rollout.bake_minutes * 60),
+        "MaximumExecutionTimeoutInSeconds": 28_800,
+    }
+    alarms = [{"AlarmName": names.alarm(guardrail)} for guardrail in sorted(rollout.guardrails)]
+    config: dict[str, Json] = {"BlueGreenUpdatePolicy": policy}
+    if alarms:
+        config["AutoRollbackConfiguration"] = {"Alarms": alarms}
+    return config
+
+
+def alarms(stack: StackOutputs, names: Names, rollout: Rollout) -> list[dict[str, Json]]:
+    """``PutMetricAlarm`` for each guardrail, on the endpoint's own metrics, one minute at a time."""
+    found = []
+    for guardrail, limit in sorted(rollout.guardrails.items()):
+        measured: dict[str, Json] = (
+            {"MetricName": "Invocation5XXErrors", "Statistic": "Average", "Threshold": limit}
+            if guardrail == "error_rate"
+            else {"MetricName": "ModelLatency", "ExtendedStatistic": "p99", "Threshold": limit * 1000.0}
+        )
+        found.append(
+            {
+                "AlarmName": names.alarm(guardrail),
+                "AlarmDescription": f"Guardrail {guardrail} of endpoint {names.endpoint}: brings a rollout back.",
+                "Namespace": "AWS/SageMaker",
+                "Dimensions": [
+                    {"Name": "EndpointName", "Value": names.endpoint},
+                    {"Name": "VariantName", "Value": VARIANT},
+                ],
+                **measured,
+                "Period": _PERIOD_S,
+                "EvaluationPeriods": 1,
+                "ComparisonOperator": "GreaterThanThreshold",
+                "TreatMissingData": "notBreaching",
+                "Tags": stack.tag_list(),
+            }
+        )
+    return found
+
+
+def _percent(value: int) -> dict[str, Json]:
+    return {"Type": "CAPACITY_PERCENT", "Value": value}
+
+
+def _hash(request: Mapping[str, Json], digits: int) -> str:
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:digits]

@@ -1,0 +1,471 @@
+"""Endpoints on SageMaker: a version proves itself on a temporary endpoint, then takes over by blue/green deployment.
+
+What serves is read from SageMaker each time (endpoint -> configuration -> model), and each configuration names the one
+that it replaced. Nothing about an endpoint is remembered here, so whoever asks next continues a killed deployment.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seatrial.clouds.aws import scaling
+from seatrial.clouds.aws.deployment import REPLACES, Names, Plan, alarms, deployment_config
+from seatrial.clouds.aws.failures import Refused
+from seatrial.clouds.aws.names import model_of
+from seatrial.clouds.aws.session import Aws
+from seatrial.clouds.aws.stack import StackOutputs
+from seatrial.clouds.base import Registry, Replayed, Served
+from seatrial.clouds.replay import replay
+from seatrial.errors import EndpointError, RegistryError
+from seatrial.project import Endpoint, Rollout
+
+Json = Any
+_log = logging.getLogger(__name__)
+_BUSY = ("Creating", "Updating", "RollingBack", "SystemUpdating", "Deleting")
+_FIRST_LOOK_S = 0.05
+_SLOWEST_LOOK_S = 15.0
+_LONGEST_S = 10 * 3600.0
+_KEPT = 3
+"""Configurations of the chain that stay: what serves, and two to go back to."""
+
+
+@dataclass(frozen=True)
+class _Serving:
+    """What a configuration serves."""
+
+    config: str
+    sagemaker_model: str
+    version: str
+    digest: str
+    settings: Endpoint
+    replaces: str | None
+
+
+class AwsEndpoints:
+    """The endpoint contract of ``seatrial.clouds.base``.
+
+    Args:
+        aws: how requests are made.
+        stack: where everything is.
+        registry: knows where packages lie, and takes a champion back whose rollout a guardrail ended.
+        package_uri: from a digest, the archive that a model server gets.
+        told: hears what a deployment waits for.
+    """
+
+    def __init__(
+        self,
+        aws: Aws,
+        stack: StackOutputs,
+        registry: Registry,
+        package_uri: Callable[[str], str],
+        *,
+        told: Callable[[str], None] = _log.info,
+    ) -> None:
+        self._aws = aws
+        self._stack = stack
+        self._registry = registry
+        self._package_uri = package_uri
+        self._told = told
+
+    def deploy(
+        self,
+        name: str,
+        version: str,
+        package: Path,
+        *,
+        digest: str,
+        settings: Endpoint,
+        rollout: Rollout | None = None,
+        before_switch: Callable[[], None] | None = None,
+    ) -> Served:
+        """Put a version behind the endpoint; see the contract."""
+        plan = Plan(self._stack, name, version, digest, self._package_uri(digest), settings)
+        return self._deploy(plan, package, rollout or Rollout(), before_switch or (lambda: None))
+
+    def rollback(
+        self,
+        name: str,
+        *,
+        settings: Endpoint,  # noqa: ARG002 - it comes back as it served, limits and image included
+        before_switch: Callable[[], None] | None = None,
+    ) -> Served:
+        """Put the version back that served before; see the contract. Once more goes further back, never forth."""
+        serving = self._required(name)
+        before = None if serving.replaces is None else self._serving(serving.replaces)
+        if before is None:
+            raise EndpointError(
+                f"endpoint '{name}' has no previous version",
+                why="No other version served before this one, or its configuration was deleted.",
+                todo=f"Deploy another one, or end it: seatrial endpoint stop {name}",
+            )
+        uri = self._package_uri(before.digest)
+        plan = Plan(self._stack, name, before.version, before.digest, uri, before.settings, made=before.sagemaker_model)
+        package = self._package(name, before)
+        return self._deploy(plan, package, Rollout(), before_switch or (lambda: None), back_to=before.config)
+
+    def _deploy(
+        self,
+        plan: Plan,
+        package: Path,
+        rollout: Rollout,
+        before_switch: Callable[[], None],
+        *,
+        back_to: str | None = None,
+    ) -> Served:
+        names = plan.names
+        deployment = deployment_config(names, rollout)  # refuses what SageMaker cannot do, before anything is made
+        state = self._settled(names.endpoint)
+        if state is not None and state["EndpointStatus"] != "InService":
+            self._told(f"endpoint {names.endpoint} is {state['EndpointStatus']}: it is made anew")
+            self._delete_endpoint(names.endpoint)
+            state = None
+        serving = None if state is None else self._serving(state["EndpointConfigName"])
+        wanted = plan.config(_replaced_by(plan, serving))
+        if serving is not None and serving.config == (back_to or wanted["EndpointConfigName"]):
+            before_switch()
+            self._tidy(plan.model)
+            return self._served(plan.model, serving, changed=False)
+        self._prove(plan, package)
+        before_switch()
+        config = back_to or self._make_config(wanted)
+        if state is None:
+            self._create(names, config)
+        else:
+            self._shift(names, config, rollout, deployment)
+        found = self._settled(names.endpoint)
+        if found is None or found["EndpointStatus"] != "InService" or found["EndpointConfigName"] != config:
+            raise self._came_back(plan, rollout, found)
+        scaling.apply(self._aws, self._stack, names.endpoint)
+        self._tidy(plan.model)
+        return self._served(plan.model, self._serving(config) or self._required(plan.model), changed=True)
+
+    # steps of a deployment
+
+    def _prove(self, plan: Plan, package: Path) -> None:
+        """Bring the version up where no caller sees it, and replay its golden sample. The temporary endpoint goes."""
+        if plan.made is None:
+            self._make("CreateModel", plan.sagemaker_model())
+        check = plan.names.check(plan.version)
+        self._delete_endpoint(check)  # left over by a process that was killed
+        config = self._make_config(plan.check_config())
+        try:
+            self._told(f"{plan.model} v{plan.version} is starting on {check}")
+            self._make("CreateEndpoint", {"EndpointName": check, "EndpointConfigName": config})
+            found = self._settled(check)
+            if found is None or found["EndpointStatus"] != "InService":
+                raise EndpointError(
+                    f"challenger {plan.model} v{plan.version} did not become healthy: "
+                    f"{(found or {}).get('FailureReason', 'it was deleted meanwhile')}",
+                    why="It was tried on an endpoint of its own. What served before still serves.",
+                    todo=f"Its log group: /aws/sagemaker/Endpoints/{check}",
+                )
+            replay(
+                f"challenger {plan.model} v{plan.version}",
+                package,
+                plan.digest,
+                plan.settings,
+                lambda body: self._invoke(check, body),
+            )
+        finally:
+            self._delete_endpoint(check)
+            self._delete("DeleteEndpointConfig", EndpointConfigName=config)
+
+    def _create(self, names: Names, config: str) -> None:
+        self._told(f"endpoint {names.endpoint} is being made")
+        request = {"EndpointName": names.endpoint, "EndpointConfigName": config, "Tags": self._stack.tag_list()}
+        self._make("CreateEndpoint", request)
+
+    def _shift(self, names: Names, config: str, rollout: Rollout, deployment: Mapping[str, Json]) -> None:
+        """Start the blue/green deployment. Alarms are made anew: a former rollout's must not end this one."""
+        wanted = alarms(self._stack, names, rollout)
+        if wanted:
+            self._aws.submit("cloudwatch", "DeleteAlarms", AlarmNames=[alarm["AlarmName"] for alarm in wanted])
+        for alarm in wanted:
+            self._aws.submit("cloudwatch", "PutMetricAlarm", **alarm)
+        kind = deployment["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Type"]
+        self._told(f"endpoint {names.endpoint} moves to {config} ({kind})")
+        self._aws.submit(
+            "sagemaker",
+            "UpdateEndpoint",
+            EndpointName=names.endpoint,
+            EndpointConfigName=config,
+            RetainAllVariantProperties=False,
+            DeploymentConfig=dict(deployment),
+        )
+
+    def _came_back(self, plan: Plan, rollout: Rollout, found: Mapping[str, Json] | None) -> EndpointError:
+        """The traffic did not stay with the version: make the registry agree with the endpoint, and say why."""
+        names = plan.names
+        if found is not None and found["EndpointStatus"] != "InService":
+            self._delete_endpoint(names.endpoint)
+        evidence = str((found or {}).get("FailureReason") or "SageMaker gives no reason")
+        wanted = [names.alarm(guardrail) for guardrail in rollout.guardrails]
+        if wanted:
+            told = self._aws.ask("cloudwatch", "DescribeAlarms", AlarmNames=wanted)["MetricAlarms"]
+            evidence += "".join(
+                f"\n  {alarm['AlarmName']}: {alarm.get('StateReason', '')}"
+                for alarm in told
+                if alarm["StateValue"] == "ALARM"
+            )
+        back = "The registry could not be brought back: it names another champion."
+        champion = self._registry.champion(plan.model)
+        if champion is None or champion.digest != plan.digest:
+            back = "It is not champion."
+        else:
+            try:
+                successor = self._registry.rollback(plan.model, champion.number)
+                back = f"The champion is {'none' if successor is None else f'v{successor.number}'} again."
+            except RegistryError as exc:
+                back = f"The registry could not be brought back: {exc.what}."
+        return EndpointError(
+            f"{plan.model} v{plan.version} was rolled back by SageMaker: {evidence}",
+            why=f"What served before serves. {back}",
+            todo=f"The server's log group: /aws/sagemaker/Endpoints/{names.endpoint}",
+        )
+
+    # reading
+
+    def get(self, name: str) -> Served:
+        """What serves now."""
+        return self._served(name, self._required(name), changed=False)
+
+    def list(self) -> Sequence[Mapping[str, Json]]:
+        """Every endpoint of the stack: name, status, url, version."""
+        rows = []
+        found = self._aws.pages("sagemaker", "ListEndpoints", "Endpoints", NameContains=f"{self._stack.prefix}-")
+        names = sorted(each["EndpointName"] for each in found)
+        for name in names:
+            model = model_of(self._stack.prefix, name)
+            if model is None or any(Names(other).is_check(name) for other in names):
+                continue
+            state = self._describe(name)
+            if state is None:
+                continue
+            serving = self._serving(state["EndpointConfigName"])
+            before = None if serving is None or serving.replaces is None else self._serving(serving.replaces)
+            status = state["EndpointStatus"]
+            rows.append(
+                {
+                    "name": model,
+                    "status": "healthy" if status == "InService" else status.lower(),
+                    "url": self._url(name),
+                    "version": None if serving is None else serving.version,
+                    "digest": None if serving is None else serving.digest,
+                    "previous": None if before is None else before.version,
+                    "log": f"/aws/sagemaker/Endpoints/{name}",
+                }
+            )
+        return rows
+
+    def fingerprint(self, name: str) -> Mapping[str, Json]:
+        """Which version serves, and whether SageMaker's health checks pass."""
+        state = self._describe(Names.of(self._stack, name).endpoint)
+        serving = None if state is None else self._serving(state["EndpointConfigName"])
+        if state is None or serving is None or state["EndpointStatus"] not in ("InService", "Updating", "RollingBack"):
+            return {"version": None, "digest": None, "healthy": False}
+        return {"version": serving.version, "digest": serving.digest, "healthy": True}
+
+    def verify(self, name: str, version: str) -> Replayed:
+        """Replay the serving version's golden sample through the endpoint."""
+        serving = self._required(name)
+        if serving.version != version:
+            raise EndpointError(
+                f"endpoint '{name}' serves v{serving.version}, not v{version}",
+                why="Another deployment took its place.",
+                todo="See: seatrial endpoint list",
+            )
+        endpoint = Names.of(self._stack, name).endpoint
+        return replay(
+            f"endpoint {name} v{version}",
+            self._package(name, serving),
+            serving.digest,
+            serving.settings,
+            lambda body: self._invoke(endpoint, body),
+        )
+
+    def predict(self, name: str, document: Json) -> Json:
+        """Ask for predictions; see the contract."""
+        try:
+            return self._invoke(Names.of(self._stack, name).endpoint, json.dumps(document).encode())
+        except Refused as refused:
+            if refused.absent:
+                raise self._unknown(name) from refused
+            raise
+
+    def _invoke(self, endpoint: str, body: bytes) -> Json:
+        answer = self._aws.ask(
+            "sagemaker-runtime",
+            "InvokeEndpoint",
+            EndpointName=endpoint,
+            Body=body,
+            ContentType="application/json",
+            Accept="application/json",
+        )
+        return json.loads(answer["Body"].read())
+
+    def _package(self, name: str, serving: _Serving) -> Path:
+        return self._registry.package_path(self._registry.version(name, int(serving.version)))
+
+    def _required(self, name: str) -> _Serving:
+        state = self._describe(Names.of(self._stack, name).endpoint)
+        if state is None:
+            raise self._unknown(name)
+        serving = self._serving(state["EndpointConfigName"])
+        if serving is None or state["EndpointStatus"] in ("Creating", "Failed", "Deleting"):
+            raise EndpointError(
+                f"endpoint '{name}' serves nothing ({state['EndpointStatus']})",
+                why=state.get("FailureReason") or "It is not up, or something else than Seatrial configured it.",
+                todo=f"Run the model again, or end it: seatrial endpoint stop {name}",
+            )
+        return serving
+
+    def _unknown(self, name: str) -> EndpointError:
+        running = [str(each["name"]) for each in self.list()]
+        return EndpointError(
+            f"there is no running endpoint '{name}'",
+            why=f"Running in {self._stack.region}: {', '.join(running) or 'none'}.",
+            todo=f"Bring it up: seatrial launch {name} --cloud aws",
+        )
+
+    def _describe(self, endpoint: str) -> dict[str, Json] | None:
+        try:
+            found: dict[str, Json] = self._aws.ask("sagemaker", "DescribeEndpoint", EndpointName=endpoint)
+        except Refused as refused:
+            if refused.absent:
+                return None
+            raise
+        return found
+
+    def _serving(self, config: str) -> _Serving | None:
+        """What a configuration serves; None when it is gone, or not one of Seatrial's."""
+        try:
+            found = self._aws.ask("sagemaker", "DescribeEndpointConfig", EndpointConfigName=config)
+            tags = self._aws.ask("sagemaker", "ListTags", ResourceArn=found["EndpointConfigArn"])["Tags"]
+            name = found["ProductionVariants"][0]["ModelName"]
+            container = self._aws.ask("sagemaker", "DescribeModel", ModelName=name)["PrimaryContainer"]
+        except Refused as refused:
+            if refused.absent:
+                return None
+            raise
+        known = container.get("Environment", {})
+        if "SEATRIAL_VERSION" not in known:
+            return None
+        return _Serving(
+            config=config,
+            sagemaker_model=name,
+            version=known["SEATRIAL_VERSION"],
+            digest=known["SEATRIAL_DIGEST"],
+            settings=Endpoint(
+                max_rows=int(known["SEATRIAL_MAX_ROWS"]), max_body_bytes=int(known["SEATRIAL_MAX_BODY_BYTES"])
+            ),
+            replaces=next((tag["Value"] for tag in tags if tag["Key"] == REPLACES), "") or None,
+        )
+
+    def _settled(self, endpoint: str) -> dict[str, Json] | None:
+        """Wait until nothing is going on; None when there is no such endpoint (any more)."""
+        end = time.monotonic() + _LONGEST_S
+        pause, last = _FIRST_LOOK_S, ""
+        while True:
+            state = self._describe(endpoint)
+            if state is None or state["EndpointStatus"] not in _BUSY or self._aws.dry_run:
+                return state
+            if state["EndpointStatus"] != last:
+                last = state["EndpointStatus"]
+                self._told(f"endpoint {endpoint} is {last}")
+            if time.monotonic() > end:
+                raise EndpointError(
+                    f"endpoint '{endpoint}' has been {last} for {_LONGEST_S / 3600:.0f} hours",
+                    why="SageMaker ends a deployment by itself after eight.",
+                    todo="Look at it in SageMaker, then run the same command again: it goes on from there.",
+                )
+            time.sleep(pause)
+            pause = min(_SLOWEST_LOOK_S, pause * 1.3)
+
+    def _served(self, name: str, serving: _Serving, *, changed: bool) -> Served:
+        url = self._url(Names.of(self._stack, name).endpoint)
+        return Served(name=name, url=url, version=serving.version, digest=serving.digest, changed=changed)
+
+    def _url(self, endpoint: str) -> str:
+        root = self._aws.client("sagemaker-runtime").meta.endpoint_url
+        return f"{root}/endpoints/{endpoint}/invocations"
+
+    # making and removing
+
+    def _make_config(self, request: Mapping[str, Json]) -> str:
+        self._make("CreateEndpointConfig", request)
+        return str(request["EndpointConfigName"])
+
+    def _make(self, operation: str, request: Mapping[str, Json]) -> None:
+        """Create something whose name says what is in it: when it is there, it is right."""
+        try:
+            self._aws.submit("sagemaker", operation, **request)
+        except Refused as refused:
+            if not refused.taken:
+                raise
+
+    def _delete(self, operation: str, service: str = "sagemaker", **name: Json) -> bool:
+        try:
+            self._aws.submit(service, operation, **name)
+        except Refused as refused:
+            if not refused.absent:
+                raise
+            return False
+        return True
+
+    def _delete_endpoint(self, endpoint: str) -> bool:
+        """Delete an endpoint, after what is going on with it; False when there was none."""
+        if self._settled(endpoint) is None:
+            return False
+        self._delete("DeleteEndpoint", EndpointName=endpoint)
+        self._settled(endpoint)
+        return True
+
+    def stop(self, name: str) -> bool:
+        """Delete the endpoint and everything that belongs to it; the registry keeps its versions."""
+        names = Names.of(self._stack, name)
+        was_there = self._delete_endpoint(names.endpoint)
+        scaling.remove(self._aws, names.endpoint)
+        listed = self._aws.pages("sagemaker", "ListEndpoints", "Endpoints", NameContains=names.endpoint)
+        for check in [each["EndpointName"] for each in listed if names.is_check(each["EndpointName"])]:
+            self._delete_endpoint(check)
+        self._remove(names, keep=())
+        left = [names.alarm(guardrail) for guardrail in ("error_rate", "latency_p99_ms")]
+        self._delete("DeleteAlarms", "cloudwatch", AlarmNames=left)
+        return was_there
+
+    def _tidy(self, name: str) -> None:
+        """Remove configurations and models that nobody goes back to: neither what serves nor what served before it."""
+        keep: list[str] = []
+        state = self._describe(Names.of(self._stack, name).endpoint)
+        config = None if state is None else state["EndpointConfigName"]
+        while config is not None and len(keep) < _KEPT:
+            keep.append(config)
+            serving = self._serving(config)
+            config = None if serving is None else serving.replaces
+        self._remove(Names.of(self._stack, name), keep=keep)
+
+    def _remove(self, names: Names, *, keep: Sequence[str]) -> None:
+        models = {serving.sagemaker_model for config in keep if (serving := self._serving(config)) is not None}
+        for config in self._names("EndpointConfigs", "EndpointConfigName", names):
+            if names.is_config(config) and config not in keep:
+                self._delete("DeleteEndpointConfig", EndpointConfigName=config)
+        for model in self._names("Models", "ModelName", names):
+            if names.is_model(model) and model not in models:
+                self._delete("DeleteModel", ModelName=model)
+
+    def _names(self, kind: str, member: str, names: Names) -> Sequence[str]:
+        found = self._aws.pages("sagemaker", f"List{kind}", kind, NameContains=names.endpoint)
+        return [str(each[member]) for each in found]
+
+
+def _replaced_by(plan: Plan, serving: _Serving | None) -> str | None:
+    """The configuration that a deployment replaces. The same version on other machines keeps its predecessor."""
+    if serving is None:
+        return None
+    return serving.replaces if serving.digest == plan.digest and serving.version == plan.version else serving.config

@@ -1,0 +1,60 @@
+"""An endpoint that grows with its traffic: a scalable target and one target-tracking policy."""
+
+from __future__ import annotations
+
+from seatrial.clouds.aws.deployment import VARIANT
+from seatrial.clouds.aws.failures import Refused
+from seatrial.clouds.aws.session import Aws
+from seatrial.clouds.aws.stack import StackOutputs
+
+_SERVICE = "application-autoscaling"
+_PER_INSTANCE = 1000.0
+"""Requests a minute that one machine takes before another is added."""
+
+
+def apply(aws: Aws, stack: StackOutputs, endpoint: str) -> None:
+    """Let the endpoint scale as the stack says; without ``max_instances`` it does not."""
+    capacity = stack.endpoint
+    if capacity.max_instances is None:
+        remove(aws, endpoint)
+        return
+    aws.submit(
+        _SERVICE,
+        "RegisterScalableTarget",
+        **_target(endpoint),
+        MinCapacity=capacity.instances,
+        MaxCapacity=capacity.max_instances,
+    )
+    aws.submit(
+        _SERVICE,
+        "PutScalingPolicy",
+        PolicyName=f"{endpoint}-requests",
+        **_target(endpoint),
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": _PER_INSTANCE,
+            "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
+        },
+    )
+
+
+def remove(aws: Aws, endpoint: str) -> None:
+    """Stop scaling it; its policies go with the target."""
+    found = aws.ask(
+        _SERVICE, "DescribeScalableTargets", ServiceNamespace="sagemaker", ResourceIds=[_target(endpoint)["ResourceId"]]
+    )
+    if not found["ScalableTargets"]:
+        return
+    try:
+        aws.submit(_SERVICE, "DeregisterScalableTarget", **_target(endpoint))
+    except Refused as refused:
+        if not refused.absent:
+            raise
+
+
+def _target(endpoint: str) -> dict[str, str]:
+    return {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{endpoint}/variant/{VARIANT}",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }

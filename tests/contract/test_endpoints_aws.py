@@ -1,0 +1,271 @@
+"""What is the AWS endpoints' own: rollouts that SageMaker brings back, kills between requests, and nothing left over."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seatrial.clouds.aws.cloud import AwsCloud, connect
+from seatrial.clouds.aws.deployment import Names, Plan, alarms, deployment_config, routing
+from seatrial.clouds.aws.endpoints import AwsEndpoints
+from seatrial.clouds.aws.session import Aws, Request
+from seatrial.clouds.aws.stack import StackOutputs
+from seatrial.errors import EndpointError, RegistryError, SeatrialError, UsageError
+from seatrial.project import Endpoint, Rollout
+from tests.contract.conftest import aws_harbour
+from tests.contract.endpoint_samples import MODEL, Harbour
+from tests.unit.clouds.aws.stacks import stack_table
+
+GUARDED = Rollout(steps=(20, 100), bake_minutes=8, guardrails={"error_rate": 0.05})
+
+
+class Killed(BaseException):
+    """Nothing in the code under test handles it, as nothing handles SIGKILL."""
+
+
+class Mortal(Aws):
+    """Dies right after one operation; the dead send nothing more, whatever ``finally`` says."""
+
+    dead = False
+
+    def __init__(self, region: str, operation: str) -> None:
+        super().__init__(region)
+        self.last = operation
+
+    def _call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Any:
+        if self.dead:
+            raise Killed
+        answer = super()._call(service, operation, parameters)
+        if operation == self.last:
+            self.dead = True
+            raise Killed
+        return answer
+
+
+@pytest.fixture
+def harbour(
+    stack: StackOutputs, tmp_path: Path, packages: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> Harbour:
+    return aws_harbour(stack, tmp_path / "state", packages, monkeypatch)
+
+
+@contextmanager
+def traffic(harbour: Harbour, rows: int) -> Iterator[list[str]]:
+    """Callers who never stop while the block runs; the versions that answered, and what went wrong."""
+    seen: list[str] = []
+    over = threading.Event()
+    document = {"instances": harbour.rows(rows)}
+
+    def call() -> None:
+        while not over.wait(0.01):
+            try:
+                seen.append("v" + harbour.endpoints.predict(MODEL, document)["model"]["version"])
+            except SeatrialError as exc:
+                seen.append(exc.what)
+
+    threads = [threading.Thread(target=call) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def left(stack: StackOutputs) -> list[str]:
+    """Every name of the stack that SageMaker, CloudWatch and Auto Scaling still know, but for the registry's."""
+    aws = Aws(stack.region)
+    found = [e["EndpointName"] for e in aws.pages("sagemaker", "ListEndpoints", "Endpoints")]
+    found += [e["EndpointConfigName"] for e in aws.pages("sagemaker", "ListEndpointConfigs", "EndpointConfigs")]
+    found += [e["ModelName"] for e in aws.pages("sagemaker", "ListModels", "Models")]
+    found += [e["AlarmName"] for e in aws.ask("cloudwatch", "DescribeAlarms")["MetricAlarms"]]
+    targets = aws.ask("application-autoscaling", "DescribeScalableTargets", ServiceNamespace="sagemaker")
+    found += [e["ResourceId"].removeprefix("endpoint/") for e in targets["ScalableTargets"]]
+    return sorted(name for name in found if name.startswith(f"{stack.prefix}-"))
+
+
+def test_a_guarded_rollout_that_goes_well_ends_on_the_new_version(harbour: Harbour) -> None:
+    harbour.deploy(1)
+    with traffic(harbour, 3) as seen:
+        served = harbour.deploy(2, rollout=GUARDED)
+    assert (served.version, harbour.champion) == ("2", 2)
+    assert set(seen) == {"v1", "v2"}
+
+
+def test_a_version_that_fails_under_traffic_is_brought_back_in_the_registry_too(
+    harbour: Harbour, stack: StackOutputs
+) -> None:
+    """Its golden sample was right; real requests are not. SageMaker's alarm ends the attempt."""
+    harbour.deploy(1)
+    with (
+        traffic(harbour, 2) as seen,
+        pytest.raises(EndpointError, match="parcels v2 was rolled back by SageMaker") as caught,
+    ):
+        harbour.deploy(2, rollout=GUARDED)
+    assert f"{stack.prefix}-parcels-error-rate" in caught.value.what
+    assert "The champion is v1 again." in caught.value.why
+    assert (harbour.endpoints.get(MODEL).version, harbour.champion) == ("1", 1)
+    assert harbour.registry.version(MODEL, 2).rolled_back
+    assert any("the model server answered 500" in each for each in seen)
+    with pytest.raises(RegistryError, match="v2 was rolled back and is not promoted again"):
+        harbour.deploy(2, rollout=GUARDED)
+    assert harbour.endpoints.get(MODEL).version == "1"
+
+
+@pytest.mark.parametrize("last", ["CreateEndpoint", "PutObject", "UpdateEndpoint"])
+def test_a_killed_deployment_is_finished_by_the_next(
+    harbour: Harbour, stack: StackOutputs, last: str, tmp_path: Path
+) -> None:
+    """On the temporary endpoint, right after the promotion, and while the traffic moves."""
+    harbour.deploy(1)
+    assert isinstance(harbour.endpoints, AwsEndpoints)
+    mortal = connect(tmp_path / "state")
+    aws = Mortal(stack.region, last)
+    for part in (mortal.registry, mortal.registry._ledger, mortal.endpoints):
+        part._aws = aws  # type: ignore[attr-defined]
+    with pytest.raises(Killed):
+        Harbour(mortal.registry, mortal.endpoints, harbour.packages).deploy(2)
+    version = harbour.registry.version(MODEL, 2)
+
+    def promote() -> None:
+        harbour.registry.promote(MODEL, 2, expected_champion=1)
+
+    served = harbour.deploy(2, before_switch=promote)
+    assert (served.version, harbour.endpoints.get(MODEL).digest, harbour.champion) == ("2", version.digest, 2)
+    assert not [name for name in left(stack) if "check" in name]
+
+
+def test_stopping_leaves_nothing(
+    stack: StackOutputs, tmp_path: Path, packages: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaled = stack.model_copy(update={"endpoint": stack.endpoint.model_copy(update={"max_instances": 3})})
+    harbour = aws_harbour(scaled, tmp_path / "state", packages, monkeypatch)
+    harbour.deploy(1)
+    harbour.deploy(2, rollout=Rollout(guardrails={"error_rate": 0.05, "latency_p99_ms": 60_000}))
+    names = left(stack)
+    assert [name for name in names if "error-rate" in name or "latency-p99" in name or "/variant/live" in name]
+    assert harbour.endpoints.stop(MODEL)
+    assert left(stack) == []
+
+
+def test_what_nobody_goes_back_to_is_removed(harbour: Harbour, stack: StackOutputs, packages: tuple[Path, ...]) -> None:
+    """Neither the live configuration nor the one before it is ever among that."""
+    for number in (1, 2, 1, 2, 1):
+        harbour.deploy(number)
+    configs = [n for n in left(stack) if Names(f"{stack.prefix}-parcels").is_config(n)]
+    assert len(configs) == 3
+    assert harbour.rollback().version == "2"
+
+
+def test_captured_traffic_lies_below_the_artifact_root(harbour: Harbour, stack: StackOutputs) -> None:
+    harbour.deploy(1)
+    harbour.endpoints.predict(MODEL, {"instances": harbour.rows()})
+    aws = Aws(stack.region)
+    found: list[Any] = []
+    end = threading.Event()
+    for _ in range(200):
+        found = aws.ask("s3", "ListObjectsV2", Bucket=stack.bucket, Prefix=stack.key("capture", MODEL)).get(
+            "Contents", []
+        )
+        if found or end.wait(0.05):
+            break
+    assert found
+
+
+def test_an_image_without_a_server_leaves_what_serves(harbour: Harbour, stack: StackOutputs) -> None:
+    harbour.deploy(1)
+    number = 2
+    key = stack.key("packages", f"{harbour.registry.version(MODEL, number).digest}.tar.gz")
+    harbour.registry.package_path(harbour.registry.version(MODEL, number))
+    Aws(stack.region).submit("s3", "PutObject", Bucket=stack.bucket, Key=key, Body=b"no archive")
+    with pytest.raises(EndpointError, match="challenger parcels v2 did not become healthy") as caught:
+        harbour.deploy(number)
+    assert "What served before still serves." in caught.value.why
+    assert (harbour.endpoints.get(MODEL).version, harbour.champion) == ("1", 1)
+    assert not [name for name in left(stack) if "check" in name]
+
+
+def test_a_dry_run_makes_nothing(harbour: Harbour, stack: StackOutputs, tmp_path: Path) -> None:
+    seen: list[Request] = []
+    cloud: AwsCloud = connect(tmp_path / "state", record=seen.append)
+    assert cloud.aws.dry_run
+    cloud.registry.reject(MODEL, 2, note="only said")
+    assert [request.operation for request in seen] == ["UpdateModelPackage"]
+    assert cloud.registry.approval(MODEL, 2) == "PendingManualApproval"
+
+
+# requests, without a server
+
+STACK = StackOutputs.model_validate(
+    stack_table(kms_key="arn:aws:kms:us-east-1:123456789012:key/k", subnets=["subnet-1"], security_groups=["sg-1"])
+)
+
+
+def test_every_request_conforms_to_the_services_shapes() -> None:
+    plan = Plan(STACK, MODEL, "12", "d" * 64, "s3://trial-artifacts/dev/packages/d.tar.gz", Endpoint())
+    rollout = Rollout(steps=(10, 100), bake_minutes=10, guardrails={"error_rate": 0.01, "latency_p99_ms": 50})
+    update = {
+        "EndpointName": plan.names.endpoint,
+        "EndpointConfigName": "c",
+        "DeploymentConfig": deployment_config(plan.names, rollout),
+    }
+    requests = [
+        Request("sagemaker", "CreateModel", plan.sagemaker_model()),
+        Request("sagemaker", "CreateEndpointConfig", plan.config("trial-parcels-v11-0123456789")),
+        Request("sagemaker", "CreateEndpointConfig", plan.check_config()),
+        Request("sagemaker", "UpdateEndpoint", update),
+        *(Request("cloudwatch", "PutMetricAlarm", alarm) for alarm in alarms(STACK, plan.names, rollout)),
+    ]
+    assert [problem for request in requests for problem in request.problems()] == []
+    assert Request("sagemaker", "UpdateEndpoint", {**update, "EndpointName": "a_b"}).problems() != []
+
+
+def test_names_say_what_is_in_them() -> None:
+    def plan(**more: Any) -> Plan:
+        given = {"model": MODEL, "version": "1", "digest": "d" * 64, "package_uri": "s3://b/d", "settings": Endpoint()}
+        return Plan(STACK, **{**given, **more})
+
+    assert plan().sagemaker_model() == plan().sagemaker_model()
+    names = {
+        plan().sagemaker_model()["ModelName"],
+        plan(digest="e" * 64).sagemaker_model()["ModelName"],
+        plan(settings=Endpoint(max_rows=5)).sagemaker_model()["ModelName"],
+    }
+    assert len(names) == 3
+    assert plan().config("a")["EndpointConfigName"] != plan().config("b")["EndpointConfigName"]
+    own, other = Names("trial-late"), Names("trial-late-flights")
+    made = f"{other.endpoint}-v3-0123456789"
+    assert (own.is_config(made), other.is_config(made)) == (False, True)
+    assert other.is_check("trial-late-flights-check-v3")
+    assert not other.is_check("trial-late-flights")
+
+
+@pytest.mark.parametrize(
+    ("steps", "bake", "kind", "size", "wait"),
+    [
+        ((100,), 2, "ALL_AT_ONCE", None, 120),
+        ((10, 100), 10, "CANARY", 10, 600),
+        ((10, 50, 100), 10, "CANARY", 10, 1200),
+        ((80, 100), 1, "CANARY", 50, 60),
+        ((25, 50, 75, 100), 5, "LINEAR", 25, 300),
+        ((5, 10, 100), 50, "CANARY", 5, 3600),
+    ],
+)
+def test_steps_become_what_sagemaker_can_do(
+    steps: tuple[int, ...], bake: float, kind: str, size: int | None, wait: int
+) -> None:
+    found = routing(Rollout(steps=steps, bake_minutes=bake))
+    sizes = [found[key]["Value"] for key in ("CanarySize", "LinearStepSize") if key in found]
+    assert (found["Type"], sizes, found["WaitIntervalInSeconds"]) == (kind, [] if size is None else [size], wait)
+
+
+def test_a_longer_bake_than_sagemaker_has_is_refused() -> None:
+    with pytest.raises(UsageError, match="SageMaker waits at most 60"):
+        routing(Rollout(bake_minutes=61))
