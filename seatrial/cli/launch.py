@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -85,7 +86,7 @@ def launch(
     if as_json:
         print_json(outcome.told())
     else:
-        _print(outcome, out)
+        _print(outcome, cloud, out)
     if outcome.error is not None:
         if not as_json:
             print_error(outcome.error, as_json=False)
@@ -286,15 +287,26 @@ def _text(value: Json) -> Json:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _print(outcome: Outcome, out: Console) -> None:
+def _next(model: str, version: int, cloud: str, *, served: bool) -> str:
+    """The command worth typing now."""
+    if served:
+        return f"seatrial predict {model} --cloud {cloud} --input EXAMPLE.json"
+    arguments = shlex.quote(json.dumps({"version": version}))
+    return f"approve it, or: seatrial launch {model} --cloud {cloud} --pipeline release --arguments {arguments}"
+
+
+def _print(outcome: Outcome, cloud: str, out: Console) -> None:
     told = outcome.told()
     lines = [("gate", told["headline"])] if told["verdict"] else []
     if told["version"] is not None:
-        lines.append(("version", f"{outcome.model} v{told['version']}"))
+        state = "is champion" if told["endpoint"] else "waits for approval"
+        lines.append(("version", f"{outcome.model} v{told['version']} {state}"))
     if told["endpoint"]:
         lines.append(("endpoint", told["endpoint"]))
     jobs = sum(1 for step in outcome.steps if step["job"])
-    lines.append(("execution", f"{outcome.status}  {outcome.seconds:.1f} s, {jobs} jobs"))
+    lines.append(("execution", f"{outcome.status}  {outcome.seconds:.1f} s, {jobs} job{'s' * (jobs != 1)}"))
+    if told["version"] is not None:
+        lines.append(("next", _next(outcome.model, told["version"], cloud, served=told["endpoint"] is not None)))
     out.print()
     for label, text in lines:
         out.print(f" [bold]{label:<10}[/] {escape(text)}", soft_wrap=True)
