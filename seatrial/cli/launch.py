@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -19,7 +20,7 @@ from seatrial.clouds.base import Execution, PipelineRun, Pipelines, Prepared, Se
 from seatrial.clouds.launch import Launches, stop
 from seatrial.clouds.launch import launch as launch_in
 from seatrial.document.plan import plan
-from seatrial.errors import TaskError
+from seatrial.errors import TaskError, UsageError
 from seatrial.execute.journal import TaskRecord
 
 Json = Any
@@ -37,6 +38,9 @@ def launch(
     arguments: Annotated[str, typer.Option(help="Pipeline arguments as a JSON object.")] = "{}",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the exact requests; send none.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Start anew, even where the same is under way.")] = False,
+    starting: Annotated[
+        bool, typer.Option("--start/--no-start", help="Without: only put the pipeline there, for an event to start it.")
+    ] = True,
     stopping: Annotated[bool, typer.Option("--stop", help="Stop what was launched here and still runs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")] = False,
 ) -> None:
@@ -51,7 +55,14 @@ def launch(
     opened.model(model)
     requests: list[SentRequest] = []
     pipelines = clouds.load_pipelines(cloud, opened.state, stack=stack, record=requests.append if dry_run else None)
-    prepared = pipelines.prepare(_run(opened, model, pipeline, given))
+    if not starting and given:
+        raise UsageError(
+            "--arguments are given, and nothing is started",
+            why="Whoever starts the pipeline gives its arguments.",
+            todo="Leave --arguments or --no-start out.",
+        )
+    with_arguments = {"model": model, **given} if starting and not stopping else None
+    prepared = pipelines.prepare(_run(opened, model, pipeline, with_arguments))
     launches = Launches(opened.state)
     out = console(stderr=as_json)
     if stopping:
@@ -59,15 +70,23 @@ def launch(
         return
     if dry_run:
         pipelines.deploy(prepared)
-        pipelines.start(prepared, _EXAMPLE_TOKEN)
+        if starting:
+            pipelines.start(prepared, _EXAMPLE_TOKEN)
         _print_requests(requests, pipelines.assumed, out, as_json=as_json)
+        return
+    if not starting:
+        pipelines.deploy(prepared)
+        if as_json:
+            print_json({"pipeline": prepared.pipeline, "digest": prepared.digest})
+        else:
+            out.print(escape(f" {prepared.pipeline} is there, and nothing was started"))
         return
     out.print(f"\n [bold]{escape(model)}[/]  {escape(pipeline)}  ({cloud}: {prepared.pipeline})", soft_wrap=True)
     outcome = _follow(pipelines, prepared, launches, out, Outcome(model, pipeline), again=again)
     if as_json:
         print_json(outcome.told())
     else:
-        _print(outcome, out)
+        _print(outcome, cloud, out)
     if outcome.error is not None:
         if not as_json:
             print_error(outcome.error, as_json=False)
@@ -158,7 +177,7 @@ class _Shown:
             self._watch.event(self._begun[step.name], {"say": text})
 
 
-def _run(opened: project.Project, model: str, pipeline: str, given: Mapping[str, Json]) -> PipelineRun:
+def _run(opened: project.Project, model: str, pipeline: str, arguments: Mapping[str, Json] | None) -> PipelineRun:
     from seatrial.package.lineage import UNKNOWN, git_state
 
     document = compiled_pipeline(opened, pipeline)
@@ -169,7 +188,7 @@ def _run(opened: project.Project, model: str, pipeline: str, given: Mapping[str,
         document=document,
         plan=plan(document),
         image=opened.layout.image,
-        arguments={"model": model, **given},
+        arguments=arguments,
         preload=opened.layout.preload,
         environment={} if commit.commit == UNKNOWN else {"SEATRIAL_GIT_COMMIT": commit.text},
     )
@@ -268,15 +287,26 @@ def _text(value: Json) -> Json:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _print(outcome: Outcome, out: Console) -> None:
+def _next(model: str, version: int, cloud: str, *, served: bool) -> str:
+    """The command worth typing now."""
+    if served:
+        return f"seatrial predict {model} --cloud {cloud} --input EXAMPLE.json"
+    arguments = shlex.quote(json.dumps({"version": version}))
+    return f"approve it, or: seatrial launch {model} --cloud {cloud} --pipeline release --arguments {arguments}"
+
+
+def _print(outcome: Outcome, cloud: str, out: Console) -> None:
     told = outcome.told()
     lines = [("gate", told["headline"])] if told["verdict"] else []
     if told["version"] is not None:
-        lines.append(("version", f"{outcome.model} v{told['version']}"))
+        state = "is champion" if told["endpoint"] else "waits for approval"
+        lines.append(("version", f"{outcome.model} v{told['version']} {state}"))
     if told["endpoint"]:
         lines.append(("endpoint", told["endpoint"]))
     jobs = sum(1 for step in outcome.steps if step["job"])
-    lines.append(("execution", f"{outcome.status}  {outcome.seconds:.1f} s, {jobs} jobs"))
+    lines.append(("execution", f"{outcome.status}  {outcome.seconds:.1f} s, {jobs} job{'s' * (jobs != 1)}"))
+    if told["version"] is not None:
+        lines.append(("next", _next(outcome.model, told["version"], cloud, served=told["endpoint"] is not None)))
     out.print()
     for label, text in lines:
         out.print(f" [bold]{label:<10}[/] {escape(text)}", soft_wrap=True)

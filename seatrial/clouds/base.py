@@ -271,7 +271,8 @@ class PipelineRun:
     plan: Plan
     image: str
     """What the document calls the project's one image; the target knows its address."""
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] | None = None
+    """What it is started with; None: it is only put there, for an event or a schedule to start."""
     preload: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     """What every task is told."""

@@ -30,7 +30,12 @@ class Shell:
         return subprocess.Popen(
             [sys.executable, "-m", "seatrial.cli.main", *arguments],
             cwd=self.root,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.root), "COLUMNS": "120"},
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.root),
+                "COLUMNS": "120",
+                "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,

@@ -87,6 +87,11 @@ def checks(model: str, n: int = 1) -> None:
     check.task(n=n)
 """,
 }
+PIPES["approved"] = """
+@dsl.pipeline(name="approved")
+def approved(model: str, version: int) -> None:
+    add.task(a=version, b=0)
+"""
 PRICE = """
 def handle(event, context):
     assert event["label"] == "it's"
@@ -341,3 +346,46 @@ def test_a_launch_that_was_written_half_is_replaced(tmp_path: Path) -> None:
     second = launches.open(work)
     assert second.token != first.token
     assert launches.open(work) == second
+
+
+def test_an_approval_starts_a_pipeline_that_was_put_there(reached: Cloud) -> None:
+    """The version travels in the event: a person approves, and nobody types a number."""
+    put = reached.json("launch", "parcels", "--pipeline", "approved", "--no-start")
+    sagemaker, events = reached.client("sagemaker"), reached.client("events")
+    made = sagemaker.describe_pipeline(PipelineName=put["pipeline"])
+    assert reached.executions(put["pipeline"]) == []
+    detail = {"ModelPackageGroupName": ["trial-approved"], "ModelApprovalStatus": ["Approved"]}
+    events.put_rule(
+        Name="approved",
+        EventPattern=json.dumps(
+            {
+                "source": ["aws.sagemaker"],
+                "detail-type": ["SageMaker Model Package State Change"],
+                "detail": detail,
+            }
+        ),
+    )
+    parameters = [{"Name": "model", "Value": "parcels"}, {"Name": "version", "Value": "$.detail.ModelPackageVersion"}]
+    target = {
+        "Id": "release",
+        "Arn": made["PipelineArn"],
+        "RoleArn": made["RoleArn"],
+        "SageMakerPipelineParameters": {"PipelineParameterList": parameters},
+    }
+    assert events.put_targets(Rule="approved", Targets=[target])["FailedEntryCount"] == 0
+    sagemaker.create_model_package_group(ModelPackageGroupName="trial-approved")
+    arns = [
+        sagemaker.create_model_package(
+            ModelPackageGroupName="trial-approved", ModelApprovalStatus="PendingManualApproval"
+        )["ModelPackageArn"]
+        for _ in range(2)
+    ]
+    assert reached.executions(put["pipeline"]) == [], "waiting is no approval"
+    sagemaker.update_model_package(ModelPackageArn=arns[1], ModelApprovalStatus="Approved")
+    end = time.monotonic() + 60
+    while not reached.executions(put["pipeline"]) and time.monotonic() < end:
+        time.sleep(0.05)
+    (execution,) = reached.executions(put["pipeline"])
+    ended = connected(reached).follow(execution, Heard())
+    assert ended.status == "succeeded"
+    assert [task["summary"] for task in connected(reached).records(ended.steps[0])] == ["2 + 0"]

@@ -83,7 +83,7 @@ class AwsPipelines:
 
     def prepare(self, run: PipelineRun) -> Prepared:
         """Compile and check; see the contract."""
-        parameters = started_with(run.document, run.arguments)
+        parameters = {} if run.arguments is None else started_with(run.document, run.arguments)
         stack = self._stack
         partition = stack.roles.job.split(":")[1]
         told = {**run.environment, "SEATRIAL_STACK": stack.model_dump_json(exclude_defaults=True)}
