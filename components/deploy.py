@@ -22,12 +22,13 @@ class DeployResult:
 
 
 @component(job="release")
-def deploy(model: str, version: int, champion_version: int | None = None) -> DeployResult:
+def deploy(model: str, version: int, champion_version: int | None = None, again: bool = False) -> DeployResult:
     """Bring the version up, check it, make it champion and move the traffic to it, in this order.
 
     A version that does not come up, or answers its golden sample wrong, changes nothing: the champion keeps serving.
     ``champion_version`` is the version that the gate compared with (0: none); left out, the version's registration
-    says so. When another one became champion since, the promotion is refused.
+    says so. When another one became champion since, the promotion is refused. So it is when the version was rolled
+    back before, unless ``again`` says that what was wrong with it, such as its image, has been mended.
     """
     opened = project.load()
     settings = opened.model(model)
@@ -37,7 +38,7 @@ def deploy(model: str, version: int, champion_version: int | None = None) -> Dep
     expected = compared_with(chosen) if champion_version is None else champion_version
 
     def promote() -> None:
-        cloud.registry.promote(model, version, expected_champion=expected or None)
+        cloud.registry.promote(model, version, expected_champion=expected or None, again=again)
 
     served = cloud.endpoints.deploy(
         model,

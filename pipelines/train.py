@@ -19,6 +19,7 @@ from components.verify import verify
 def train(
     model: str,
     limit_rows: int = 0,
+    train_until: str = "",
     seed: int = 0,
     only: list[str] = [],  # noqa: B006 kfp copies it
     release: bool = True,
@@ -29,7 +30,7 @@ def train(
     """
     raw = ingest.task(model=model, limit_rows=limit_rows)
     checked = validate.task(model=model, raw=raw.outputs["raw"])
-    parts = split.task(model=model, raw=raw.outputs["raw"]).after(checked)
+    parts = split.task(model=model, raw=raw.outputs["raw"], train_until=train_until).after(checked)
     described = profile.task(model=model, train=parts.outputs["train"])
     listed = candidates.task(model=model, only=only)
     with dsl.ParallelFor(listed.outputs["names"]) as name:

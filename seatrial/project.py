@@ -171,6 +171,13 @@ class Endpoint(Section):
     max_body_bytes: int = Field(default=6_291_456, ge=1024)
 
 
+class Rehearsal(Section):
+    """How a model's life is rehearsed."""
+
+    first: dict[str, str | int | float | bool | tuple[str, ...]] = {}
+    """Arguments of the training pipeline that give a version which the whole pipeline then beats."""
+
+
 class Model(Section):
     """One model: the parsed ``model.toml`` and where it lies."""
 
@@ -189,6 +196,7 @@ class Model(Section):
     rollout: Rollout = Field(default_factory=Rollout)
     monitoring: Monitoring = Field(default_factory=Monitoring)
     endpoint: Endpoint = Field(default_factory=Endpoint)
+    rehearsal: Rehearsal = Field(default_factory=Rehearsal)
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:

@@ -28,9 +28,6 @@ _CLOUDS = ("aws",)
 def rehearse(
     model: Annotated[str, typer.Argument(help="A model's name.")],
     cloud: Annotated[str, typer.Option(help="aws.")] = "aws",
-    first: Annotated[
-        str | None, typer.Option(help="The candidate that becomes the first version; default: the last one.")
-    ] = None,
     serve: Annotated[
         bool, typer.Option("--serve", help="Leave everything in place and keep the offline cloud up until Ctrl-C.")
     ] = False,
@@ -47,14 +44,12 @@ def rehearse(
         raise UsageError(
             f"there is no offline cloud '{cloud}'", why=f"There is: {', '.join(_CLOUDS)}.", todo="Name it with --cloud."
         )
-    from seatrial.package.recipe import Recipe
-    from seatrial.rehearsal.story.rehearse import Stage, first_candidate
+    from seatrial.rehearsal.story.rehearse import Stage
     from seatrial.rehearsal.story.rehearse import rehearse as play
     from seatrial.rehearsal.story.timeline import Timeline
 
     opened = project.load()
     settings = opened.model(model)
-    chosen = first_candidate([c.name for c in Recipe.load(opened, model).candidates], first)
     out = console(stderr=as_json)
     out.print(f"\n [bold]{escape(model)}[/]  rehearsal  ({cloud}, offline)", soft_wrap=True)
     documents = {name: compiled_pipeline(opened, name) for name in ("train", "release")}
@@ -70,7 +65,7 @@ def rehearse(
                 told=lambda moment: _print_moment(out, moment),
                 doing=lambda text: status.update(escape(text[:200])),
             )
-            report = play(opened, settings, documents, Stage(first=chosen, port=port, clear=not serve), line, keep)
+            report = play(opened, settings, documents, Stage(port=port, clear=not serve), line, keep)
     except KeyboardInterrupt as exc:
         out.print("\n interrupted; nothing of the offline cloud is left")
         raise typer.Exit(INTERRUPTED) from exc

@@ -71,6 +71,7 @@ def split(
     validation: Path,
     holdout: Path,
     trial: bool = False,
+    train_until: dt.date | None = None,
     threads: int = 1,
 ) -> Parts:
     """Write the three parts of a dataset table, each in order of time, then key.
@@ -84,12 +85,14 @@ def split(
         validation: where those up to ``holdout_from`` are written.
         holdout: where the rest is written.
         trial: the table is a sample (``ingest`` with ``limit_rows``), so its holdout cannot be the frozen one.
+        train_until: the last day of the training rows, as if nobody had later ones; ``None``: all before
+            ``validation_from``. The other parts stay as they are.
         threads: of DuckDB.
 
     Raises:
         DataError: key, time or label are absent, of a wrong type or missing in a row; a key is not unique; a part is
-            empty (all of these are named at once); or the holdout is another than ``split.holdout_digest`` says. Then
-            nothing was written.
+            empty (all of these are named at once); no row is as old as ``train_until``; or the holdout is another than
+            ``split.holdout_digest`` says. Then nothing was written.
         ResourceError: a part cannot be written.
     """
     outputs = (train, validation, holdout)
@@ -103,11 +106,15 @@ def split(
         order = ", ".join(map(quoted, (model.time, *model.key)))
         parts: list[Part] = []
         for number, out in enumerate(outputs):
+            chosen = f"_part = {number}"
+            if number == 0 and train_until is not None:
+                chosen += f" AND {time} < DATE '{train_until + dt.timedelta(days=1)}'"
             rows, first, last, rate = data.connection.execute(
-                f"SELECT count(*), min({time}), max({time}), avg(CAST({label} AS BIGINT)) "
-                f"FROM dataset WHERE _part = {number}"
+                f"SELECT count(*), min({time}), max({time}), avg(CAST({label} AS BIGINT)) FROM dataset WHERE {chosen}"
             ).fetchall()[0]
-            write(data.connection, f"SELECT {columns} FROM dataset WHERE _part = {number} ORDER BY {order}", out)
+            if not rows:
+                raise _no_history(model, train_until)
+            write(data.connection, f"SELECT {columns} FROM dataset WHERE {chosen} ORDER BY {order}", out)
             parts.append(Part(rows, _iso(first), _iso(last), float(rate), digest(out)))
     first_part, second_part, third_part = parts
     return Parts(first_part, second_part, third_part, found, found == model.split.holdout_digest)
@@ -170,6 +177,14 @@ def _require_frozen(data: Dataset, found: str) -> None:
         why="Its rows, times or labels changed, so scores on it do not compare with the champion's so far.",
         todo="Restore the source; or, to accept the new holdout and start comparing anew, set "
         f'holdout_digest = "{found}" under [split] in {model.folder / "model.toml"}.',
+    )
+
+
+def _no_history(model: Model, until: dt.date | None) -> DataError:
+    return DataError(
+        f"'{model.name}' has no training row up to {until}",
+        why="A model is made of rows whose outcome is known.",
+        todo=f"Name a later day in train_until, before {model.split.validation_from}.",
     )
 
 

@@ -1,7 +1,8 @@
 """A model's whole life cycle on the offline AWS, through the adapters that `seatrial launch` uses on the real one.
 
-The first version is a model of one candidate. The second, of all candidates, has to beat it; it is released on a build
-of the image whose server has a bug, rolled back by an alarm on live traffic, and released again on the mended build.
+The first version is what model.toml says, such as a model of fewer months. The second, of the whole training pipeline,
+has to beat it; it is released on a build of the image whose server has a bug, rolled back by an alarm on live traffic,
+and released again on the mended build.
 """
 
 from __future__ import annotations
@@ -68,7 +69,6 @@ class AwsStory:
     Args:
         opened: the project.
         model: the model that is rehearsed.
-        first: the candidate that becomes the first version.
         pipelines: ``train`` and ``release``, compiled.
         aws: the offline AWS; its environment is this process's, so adapters find it as they find the real one.
         builds: images that it knows.
@@ -80,14 +80,13 @@ class AwsStory:
         self,
         opened: Project,
         model: Model,
-        first: str,
         pipelines: Mapping[str, Document],
         aws: OfflineAws,
         builds: Builds,
         line: Timeline,
         state: Path,
     ) -> None:
-        self._opened, self._model, self._first, self._documents = opened, model, first, pipelines
+        self._opened, self._model, self._documents = opened, model, pipelines
         self._aws, self._builds, self._line, self._state = aws, builds, line, state
         self._account = Account(aws.client_settings(), account=ACCOUNT, prefix=PREFIX)
         self._name = resource_name(PREFIX, model.name)
@@ -108,7 +107,7 @@ class AwsStory:
         with stage("account"):
             self._furnish()
         with stage("train"):
-            first = self._train({"only": [self._first]})
+            first = self._train(self._model.rehearsal.first)
         with stage("release"):
             self._release_first(first)
         with stage("retrain"):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seatrial.document.model import Document
-from seatrial.errors import SeatrialError, UsageError
+from seatrial.errors import ProjectError, SeatrialError
 from seatrial.project import Model, Project
 from seatrial.rehearsal.aws import Image, OfflineAws
 from seatrial.rehearsal.story import sabotage
@@ -44,8 +44,6 @@ _NOT_PROVEN = (
 class Stage:
     """How a rehearsal is played."""
 
-    first: str
-    """The candidate that becomes the first version."""
     speed: float = SPEED
     port: int = 0
     clear: bool = True
@@ -71,7 +69,16 @@ def rehearse(
         stage: how it is played.
         line: is told what happens; its clock runs already.
         afterwards: is given the offline AWS while it is still up.
+
+    Raises:
+        ProjectError: the model does not say what its first version is.
     """
+    if not model.rehearsal.first:
+        raise ProjectError(
+            f"model '{model.name}' does not say what a rehearsal begins with",
+            why="The first version has to be one that the whole training pipeline then beats.",
+            todo='Set it in model.toml, for example: [rehearsal] first = { train_until = "2024-03-31" }.',
+        )
     started = dt.datetime.now(dt.UTC)
     builds = Builds(sound=_digest("sound"), broken=_digest("broken"))
     failure: Failure | None = None
@@ -80,7 +87,7 @@ def rehearse(
         OfflineAws(_images(opened, builds), port=stage.port, speed=stage.speed) as aws,
         _environment(aws),
     ):
-        story = AwsStory(opened, model, stage.first, pipelines, aws, builds, line, Path(state))
+        story = AwsStory(opened, model, pipelines, aws, builds, line, Path(state))
         try:
             story.tell(clear=stage.clear)
         except SeatrialError as found:
@@ -133,25 +140,3 @@ def _environment(aws: OfflineAws) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-def first_candidate(names: list[str], asked: str | None) -> str:
-    """The candidate of the first version: the one that was asked for, else the last that is listed.
-
-    Raises:
-        UsageError: there is no such candidate, or none besides the baseline.
-    """
-    others = names[1:]
-    if asked is not None and asked not in others:
-        raise UsageError(
-            f"there is no candidate '{asked}' to begin with",
-            why=f"Besides the baseline there are: {', '.join(others) or 'none'}.",
-            todo="Name one of those with --first.",
-        )
-    if len(others) < 2:
-        raise UsageError(
-            "a rehearsal needs two candidates besides the baseline",
-            why="The first version is made of one, and the second, of all, has to beat it.",
-            todo="Add a candidate to the model's candidates.py.",
-        )
-    return asked or others[-1]
