@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from seatrial import clouds, project
+from seatrial import project
 from seatrial.cli.output import console, print_json
+from seatrial.cli.target import CloudOption, StackOption, connect
 from seatrial.errors import EndpointError, UsageError
 
 app = typer.Typer(help="Model servers: list, stop, rollback.", no_args_is_help=True)
@@ -16,10 +17,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, f
 
 
 @app.command("list")
-def list_endpoints(as_json: AsJson = False) -> None:
+def list_endpoints(cloud: CloudOption = None, stack: StackOption = None, as_json: AsJson = False) -> None:
     """List the endpoints of this project."""
     opened = project.load()
-    found = clouds.load(opened.target, opened.state).endpoints.list()
+    found = connect(opened, cloud, stack).endpoints.list()
     if as_json:
         print_json(found)
         return
@@ -43,6 +44,8 @@ def list_endpoints(as_json: AsJson = False) -> None:
 def stop(
     name: Annotated[str | None, typer.Argument(help="The endpoint's name: its model.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every endpoint of this project.")] = False,
+    cloud: CloudOption = None,
+    stack: StackOption = None,
     as_json: AsJson = False,
 ) -> None:
     """End an endpoint after the requests that it has."""
@@ -53,7 +56,7 @@ def stop(
             todo="seatrial endpoint list",
         )
     opened = project.load()
-    endpoints = clouds.load(opened.target, opened.state).endpoints
+    endpoints = connect(opened, cloud, stack).endpoints
     names = [str(e["name"]) for e in endpoints.list()] if name is None else [name]
     if name is not None and name not in [e["name"] for e in endpoints.list()]:
         raise EndpointError(
@@ -69,7 +72,10 @@ def stop(
 
 @app.command()
 def rollback(
-    name: Annotated[str, typer.Argument(help="The endpoint's name: its model.")], as_json: AsJson = False
+    name: Annotated[str, typer.Argument(help="The endpoint's name: its model.")],
+    cloud: CloudOption = None,
+    stack: StackOption = None,
+    as_json: AsJson = False,
 ) -> None:
     """Serve the version again that served before, and make it champion.
 
@@ -77,13 +83,13 @@ def rollback(
     """
     opened = project.load()
     model = opened.model(name)
-    cloud = clouds.load(opened.target, opened.state)
-    leaving = int(cloud.endpoints.get(name).version)
+    target = connect(opened, cloud, stack)
+    leaving = int(target.endpoints.get(name).version)
 
     def give_way() -> None:
-        cloud.registry.rollback(name, leaving)
+        target.registry.rollback(name, leaving)
 
-    served = cloud.endpoints.rollback(name, settings=model.endpoint, before_switch=give_way)
+    served = target.endpoints.rollback(name, settings=model.endpoint, before_switch=give_way)
     if as_json:
         print_json({"name": name, "version": int(served.version), "url": served.url, "rolled_back": leaving})
         return

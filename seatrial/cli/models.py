@@ -7,20 +7,23 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from seatrial import clouds, project
+from seatrial import project
 from seatrial.cli.output import console, print_json
+from seatrial.cli.target import CloudOption, StackOption, connect
 from seatrial.clouds.base import Version
 
 
 def models(
     model: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
+    cloud: CloudOption = None,
+    stack: StackOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")] = False,
 ) -> None:
     """List the registered versions: which serves, which served before, and on what verdict."""
     opened = project.load()
     if model is not None:
         opened.model(model)
-    registry = clouds.load(opened.target, opened.state).registry
+    registry = connect(opened, cloud, stack).registry
     names = [model] if model is not None else sorted({*opened.models(), *registry.models()})
     versions = {name: list(registry.versions(name)) for name in names}
     if as_json:

@@ -9,20 +9,23 @@ from typing import Annotated
 
 import typer
 
-from seatrial import clouds, project
+from seatrial import project
 from seatrial.cli.output import console, print_json
+from seatrial.cli.target import CloudOption, StackOption, connect
 from seatrial.errors import UsageError
 
 
 def predict(
     model: Annotated[str, typer.Argument(help="A model with a running endpoint.")],
     source: Annotated[str, typer.Option("--input", help='A JSON file: {"instances": [...]}; - is standard input.')],
+    cloud: CloudOption = None,
+    stack: StackOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the server's answer.")] = False,
 ) -> None:
     """Ask a model's endpoint for predictions."""
     opened = project.load()
     opened.model(model)
-    answer = clouds.load(opened.target, opened.state).endpoints.predict(model, _rows(source))
+    answer = connect(opened, cloud, stack).endpoints.predict(model, _rows(source))
     if as_json:
         print_json(answer)
         return

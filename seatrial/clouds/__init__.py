@@ -20,15 +20,17 @@ _PIPELINES = {"aws": "seatrial.clouds.aws.pipelines"}
 _TARGETS = {"local": "seatrial.clouds.local.cloud", "aws": "seatrial.clouds.aws.cloud"}
 
 
-def load(target: str, state: Path) -> Cloud:
+def load(target: str, state: Path, *, stack: str | None = None) -> Cloud:
     """The adapter of a target.
 
     Args:
         target: ``local`` or ``aws``.
         state: the project's state folder.
+        stack: which deployment of a cloud; None: the one that ``$SEATRIAL_STACK`` names, or the only one.
 
     Raises:
-        UsageError: there is no such target.
+        UsageError: there is no such target, or it has no stacks.
+        ProjectError: the stack is not known, or its outputs are wrong.
     """
     if target not in _TARGETS:
         raise UsageError(
@@ -36,7 +38,14 @@ def load(target: str, state: Path) -> Cloud:
             why=f"Known targets: {', '.join(_TARGETS)}.",
             todo="Name one of those.",
         )
-    cloud: Cloud = importlib.import_module(_TARGETS[target]).connect(state)
+    if stack is not None and target == "local":
+        raise UsageError(
+            "a stack is named, and the target is this machine",
+            why="Stacks are deployments of a cloud.",
+            todo="Add --cloud aws, or leave --stack out.",
+        )
+    connect = importlib.import_module(_TARGETS[target]).connect
+    cloud: Cloud = connect(state) if stack is None else connect(state, stack)
     return cloud
 
 
