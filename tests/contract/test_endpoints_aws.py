@@ -119,6 +119,22 @@ def test_a_version_that_fails_under_traffic_is_brought_back_in_the_registry_too(
     assert harbour.endpoints.get(MODEL).version == "1"
 
 
+def test_the_champion_stays_when_only_its_new_machines_fail(harbour: Harbour, stack: StackOutputs) -> None:
+    """The same version on other machines was brought back: it still serves, on the old ones."""
+    harbour.deploy(1)
+    harbour.deploy(2)
+    endpoints = harbour.endpoints
+    assert isinstance(endpoints, AwsEndpoints)
+    endpoints._stack = stack.model_copy(update={"endpoint": stack.endpoint.model_copy(update={"instances": 2})})
+    with (
+        traffic(harbour, 2),
+        pytest.raises(EndpointError, match="parcels v2 was rolled back by SageMaker") as caught,
+    ):
+        harbour.deploy(2, rollout=GUARDED)
+    assert "The champion is v2." in caught.value.why
+    assert (endpoints.get(MODEL).version, harbour.champion) == ("2", 2)
+
+
 @pytest.mark.parametrize("last", ["CreateEndpoint", "PutObject", "UpdateEndpoint"])
 def test_a_killed_deployment_is_finished_by_the_next(
     harbour: Harbour, stack: StackOutputs, last: str, tmp_path: Path

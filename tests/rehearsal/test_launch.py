@@ -213,16 +213,16 @@ def test_a_dry_run_needs_no_aws(reached: Cloud, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_two_launchers_at_once_start_one_execution(reached: Cloud) -> None:
-    work = prepared(reached, "waits", seconds=1.0)
+    work = prepared(reached, "waits", seconds=3.0)
     ids: list[str] = []
-    threads = [
-        threading.Thread(
-            target=lambda: launch(
-                connected(reached), work, Launches(reached.state), Heard(), started=lambda one, _: ids.append(one)
-            )
-        )
-        for _ in range(4)
-    ]
+    ready = threading.Barrier(4)
+
+    def person() -> None:
+        pipelines, launches = connected(reached), Launches(reached.state)
+        ready.wait()
+        launch(pipelines, work, launches, Heard(), started=lambda execution, _: ids.append(execution))
+
+    threads = [threading.Thread(target=person) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -230,6 +230,13 @@ def test_two_launchers_at_once_start_one_execution(reached: Cloud) -> None:
     assert len(ids) == 4
     assert len(set(ids)) == 1
     assert not list(Launches(reached.state).of(work.pipeline))
+
+
+def test_a_person_sees_tasks_jobs_and_the_end(reached: Cloud) -> None:
+    done = reached.run("launch", "parcels", "--pipeline", "sums")
+    assert done.returncode == 0, done.stderr
+    for told in ("✔ add         2 + 3", "✔ count       job", "✔ price       done by the service", "succeeded"):
+        assert told in done.stdout
 
 
 def test_a_killed_launcher_finds_its_execution_again(reached: Cloud) -> None:

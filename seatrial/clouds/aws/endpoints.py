@@ -140,7 +140,7 @@ class AwsEndpoints:
             self._shift(names, config, rollout, deployment)
         found = self._settled(names.endpoint)
         if found is None or found["EndpointStatus"] != "InService" or found["EndpointConfigName"] != config:
-            raise self._came_back(plan, rollout, found)
+            raise self._came_back(plan, rollout, found, back=back_to is not None)
         scaling.apply(self._aws, self._stack, names.endpoint)
         self._tidy(plan.model)
         return self._served(plan.model, self._serving(config) or self._required(plan.model), changed=True)
@@ -199,7 +199,9 @@ class AwsEndpoints:
             DeploymentConfig=dict(deployment),
         )
 
-    def _came_back(self, plan: Plan, rollout: Rollout, found: Mapping[str, Json] | None) -> EndpointError:
+    def _came_back(
+        self, plan: Plan, rollout: Rollout, found: Mapping[str, Json] | None, *, back: bool
+    ) -> EndpointError:
         """The traffic did not stay with the version: make the registry agree with the endpoint, and say why."""
         names = plan.names
         if found is not None and found["EndpointStatus"] != "InService":
@@ -213,21 +215,32 @@ class AwsEndpoints:
                 for alarm in told
                 if alarm["StateValue"] == "ALARM"
             )
-        back = "The registry could not be brought back: it names another champion."
-        champion = self._registry.champion(plan.model)
-        if champion is None or champion.digest != plan.digest:
-            back = "It is not champion."
-        else:
-            try:
-                successor = self._registry.rollback(plan.model, champion.number)
-                back = f"The champion is {'none' if successor is None else f'v{successor.number}'} again."
-            except RegistryError as exc:
-                back = f"The registry could not be brought back: {exc.what}."
+        log = f"The server's log group: /aws/sagemaker/Endpoints/{names.endpoint}"
+        if back:
+            return EndpointError(
+                f"{plan.model} v{plan.version} could not be put back: {evidence}",
+                why="What was to leave still serves, although the registry has taken it back.",
+                todo=f"Run the same command again: it finishes the way back. {log}",
+            )
         return EndpointError(
             f"{plan.model} v{plan.version} was rolled back by SageMaker: {evidence}",
-            why=f"What served before serves. {back}",
-            todo=f"The server's log group: /aws/sagemaker/Endpoints/{names.endpoint}",
+            why=f"What served before serves. {self._champion_of_what_serves(plan)}",
+            todo=log,
         )
+
+    def _champion_of_what_serves(self, plan: Plan) -> str:
+        """Take the champion back that no longer serves; says who is champion now."""
+        state = self._describe(plan.names.endpoint)
+        serving = None if state is None else self._serving(state["EndpointConfigName"])
+        champion = self._registry.champion(plan.model)
+        lost = champion is not None and champion.digest == plan.digest
+        if champion is not None and lost and (serving is None or serving.digest != plan.digest):
+            try:
+                champion = self._registry.rollback(plan.model, champion.number)
+            except RegistryError as exc:
+                return f"The registry could not be brought back: {exc.what}."
+            return f"The champion is {'none' if champion is None else f'v{champion.number}'} again."
+        return f"The champion is {'none' if champion is None else f'v{champion.number}'}."
 
     # reading
 
