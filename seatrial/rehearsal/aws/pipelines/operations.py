@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
 from moto.core.responses import ActionResult
@@ -13,7 +14,7 @@ from moto.sagemaker.utils import (
 )
 
 from seatrial.rehearsal.aws.operations import executed
-from seatrial.rehearsal.aws.pipelines.definition import Definition, Malformed, read_definition
+from seatrial.rehearsal.aws.pipelines.definition import Malformed, read_definition, refuse_malformed
 from seatrial.rehearsal.aws.pipelines.execution import Execution, Shared
 from seatrial.rehearsal.aws.refusals import Refused, invalid, unsupported
 from seatrial.rehearsal.aws.world import World
@@ -41,11 +42,24 @@ class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
 
     def _check_definition(self) -> None:
         text, place = self.params.get("PipelineDefinition"), self.params.get("PipelineDefinitionS3Location")
-        if text is None and place is not None:
-            text = load_pipeline_definition_from_s3(place, account_id=self.current_account, partition="aws")
-            text = text if isinstance(text, str) else None  # moto has parsed it already
-        if text is not None:
-            _read(text)
+        if text is None and place is None:
+            return  # moto refuses it, or nothing of the definition is to be changed
+        try:
+            if text is None:
+                document = load_pipeline_definition_from_s3(place, account_id=self.current_account, partition="aws")
+            else:
+                document = json.loads(text)
+        except ValueError as wrong:
+            raise invalid(f"Unable to parse pipeline definition: it is not JSON ({wrong})") from wrong
+        except AttributeError as missing:
+            raise invalid(f"There is no object s3://{place['Bucket']}/{place['ObjectKey']}") from missing
+        try:
+            refuse_malformed(document)
+        except Malformed as wrong:
+            raise invalid(str(wrong)) from wrong
+        gaps = read_definition(document).unsupported
+        if gaps:
+            raise unsupported(f"in pipelines: {', '.join(gaps)}")
 
     @executed
     def start_pipeline_execution(self) -> Any:
@@ -55,7 +69,8 @@ class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
         for arn, started in pipeline.pipeline_executions.items():
             if token and started.client_request_token == token:
                 return ActionResult({"PipelineExecutionArn": arn})
-        definition = _read(pipeline.pipeline_definition)
+        kept = pipeline.pipeline_definition  # moto keeps what it read from S3 as an object
+        definition = read_definition(json.loads(kept) if isinstance(kept, str) else kept)
         try:
             values = definition.values(self.params.get("PipelineParameters") or [])
         except Malformed as wrong:
@@ -138,13 +153,3 @@ class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
         if not self.shared.callbacks.answer(self.params["CallbackToken"], answer):
             raise Refused("ResourceNotFound", "No step waits for this callback token")
         return ActionResult({})
-
-
-def _read(text: str) -> Definition:
-    try:
-        definition = read_definition(text)
-    except Malformed as wrong:
-        raise invalid(str(wrong)) from wrong
-    if definition.unsupported:
-        raise unsupported(f"pipeline steps of type {', '.join(definition.unsupported)}")
-    return definition
