@@ -284,6 +284,7 @@ FAIL = {"Name": "f", "Type": "Fail", "Arguments": {"ErrorMessage": "x"}}
         (json.dumps({"Version": "2019", "Steps": []}), "2 problem.*Version: '2019' is not.*needs at least one step"),
         (json.dumps({"Version": "2020-12-01", "Steps": [FAIL, FAIL]}), "step 'f': two steps have this name"),
         (json.dumps({"Version": "2020-12-01", "Steps": [FAIL | {"Type": "Magic"}]}), "there is no step type 'Magic'"),
+        (json.dumps({"Version": "2020-12-01", "Steps": [FAIL | {"DependsOn": 1}]}), "DependsOn: expected a list"),
         (json.dumps({"Version": "2020-12-01", "Steps": [FAIL | {"DependsOn": ["g"]}]}), "there is no step 'g'"),
         (
             json.dumps(
