@@ -141,17 +141,20 @@ class _Checker:
                 self.problems.append(f"{where}.{key}: expected text of at most {most:,} characters")
         self.depends_on(placed, where)
         self.cache(placed.step.get("CacheConfig"), f"{where}.CacheConfig")
-        for index, policy in enumerate(placed.step.get("RetryPolicies") or []):
+        for index, policy in enumerate(self.listed(placed, "RetryPolicies", where)):
             self.retry(policy, f"{where}.RetryPolicies[{index}]")
         if kind.property_files:
             self.property_files(placed, where)
 
+    def listed(self, placed: Placed, key: str, where: str) -> list[Json]:
+        found = placed.step.get(key) or []
+        if isinstance(found, list):
+            return found
+        self.problems.append(f"{where}.{key}: expected a list")
+        return []
+
     def depends_on(self, placed: Placed, where: str) -> None:
-        entries = placed.step.get("DependsOn") or []
-        if not isinstance(entries, list):
-            self.problems.append(f"{where}.DependsOn: expected a list of step names")
-            return
-        for entry in entries:
+        for entry in self.listed(placed, "DependsOn", where):
             name, trigger = entry, "Completed"
             if isinstance(entry, Mapping):
                 name, trigger = entry.get("Step"), str(entry.get("Trigger"))
@@ -200,7 +203,7 @@ class _Checker:
 
     def property_files(self, placed: Placed, where: str) -> None:
         names: set[str] = set()
-        for index, file in enumerate(placed.step.get("PropertyFiles") or []):
+        for index, file in enumerate(self.listed(placed, "PropertyFiles", where)):
             place = f"{where}.PropertyFiles[{index}]"
             if not isinstance(file, Mapping) or set(file) != {"PropertyFileName", "OutputName", "FilePath"}:
                 self.problems.append(f"{place}: expected PropertyFileName, OutputName and FilePath")
@@ -245,7 +248,7 @@ class _Checker:
         self.problems += [f"{where}.{key}: not an argument" for key in sorted(set(arguments) - set(needed) - more)]
 
     def output_parameters(self, placed: Placed, where: str) -> None:
-        outputs = placed.step.get("OutputParameters") or []
+        outputs = self.listed(placed, "OutputParameters", where)
         if len(outputs) > limits.MAX_OUTPUT_PARAMETERS:
             self.problems.append(
                 f"{where}.OutputParameters: {len(outputs)}, and at most {limits.MAX_OUTPUT_PARAMETERS} are allowed"

@@ -63,7 +63,7 @@ class Placed:
 
     def waits_for(self) -> Iterator[str]:
         """Names of the steps that must end before this one may start."""
-        for entry in self.step.get("DependsOn") or []:
+        for entry in _list(self.step.get("DependsOn")):
             yield str(entry.get("Step", "") if isinstance(entry, Mapping) else entry)
         for text in gets(self.arguments, NESTED):
             try:

@@ -1,8 +1,8 @@
 """``python -m seatrial.rehearsal.aws``: the offline AWS as a process of its own.
 
-Prints one JSON line when it listens, then serves until SIGTERM, SIGINT or, with ``--until-eof``, the end of its
-standard input, which comes when the process that started it has gone, however it went. Everything that it started
-ends with it.
+Says where it listens and what a client needs in its environment, as lines for a shell or, with ``--json``, as one
+JSON object for a program. Then it serves until SIGTERM, SIGINT or, with ``--until-eof``, the end of its standard input,
+which comes when the process that started it has gone, however it went. Everything that it started ends with it.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import signal
 import sys
 import threading
 import warnings
-from typing import Any
 
 from pydantic import ValidationError
 
 from seatrial.errors import SeatrialError
 from seatrial.rehearsal.aws.choice import CHOICES, settled
+from seatrial.rehearsal.aws.greeting import environment, greeting
 from seatrial.rehearsal.aws.image import Image
 from seatrial.rehearsal.aws.server import serving
-from seatrial.rehearsal.aws.world import CREDENTIALS, World
+from seatrial.rehearsal.aws.world import World
 
 
 def main() -> int:
@@ -32,6 +32,7 @@ def main() -> int:
     parser.add_argument("--image", action="append", default=[], help="JSON: uri, container, and what else Image knows")
     parser.add_argument("--engine", default="auto", choices=CHOICES, help="what runs containers; none: namespaces")
     parser.add_argument("--speed", type=float, default=1.0, help="divides the service's own waits")
+    parser.add_argument("--json", action="store_true", help="say it in one line of JSON, for programs")
     parser.add_argument("--until-eof", action="store_true", help="end when standard input ends")
     chosen = parser.parse_args()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -48,10 +49,15 @@ def main() -> int:
         threading.Thread(target=_wait_for_end_of_input, args=(over,), daemon=True).start()
     try:
         with serving(World(settled(images, chosen.engine), speed=chosen.speed), port=chosen.port) as url:
-            _say({"endpoint_url": url, "environment": {"AWS_ENDPOINT_URL": url, **CREDENTIALS}})
+            settings = environment(url)
+            _say(json.dumps({"endpoint_url": url, "environment": settings}) if chosen.json else greeting(settings))
             over.wait()
     except SeatrialError as told:
-        _say({"error": {"kind": type(told).__name__, "what": told.what, "why": told.why, "todo": told.todo}})
+        error = {"kind": type(told).__name__, "what": told.what, "why": told.why, "todo": told.todo}
+        if chosen.json:
+            _say(json.dumps({"error": error}))
+        else:
+            sys.stderr.write(f"{told}\n")
         return told.exit_code
     return 0
 
@@ -61,8 +67,8 @@ def _wait_for_end_of_input(over: threading.Event) -> None:
     over.set()
 
 
-def _say(line: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 

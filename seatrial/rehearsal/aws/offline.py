@@ -14,9 +14,10 @@ from seatrial.errors import ResourceError
 from seatrial.rehearsal.aws.calls import CALLS
 from seatrial.rehearsal.aws.faults.door import FAULTS, INTERRUPT_SPOT
 from seatrial.rehearsal.aws.faults.fault import Fault, Kind
+from seatrial.rehearsal.aws.greeting import REGION, environment
 from seatrial.rehearsal.aws.image import Image
+from seatrial.rehearsal.aws.world import CREDENTIALS
 
-REGION = "us-east-1"
 _LONGEST_END_S = 30
 
 
@@ -34,7 +35,7 @@ class OfflineAws:
         ``engine``: ``podman`` or ``docker`` for the images that name a container, ``none`` for namespaces, ``auto`` for
         what there is.
         """
-        self._arguments = ["--port", str(port), "--speed", str(speed), "--engine", engine, "--until-eof"]
+        self._arguments = ["--port", str(port), "--speed", str(speed), "--engine", engine, "--json", "--until-eof"]
         for image in images:
             self._arguments += ["--image", image.model_dump_json()]
         self._process: subprocess.Popen[str] | None = None
@@ -64,7 +65,6 @@ class OfflineAws:
                 todo=error.get("todo", "Run: python -m seatrial.rehearsal.aws"),
             )
         self.endpoint_url = said["endpoint_url"]
-        self._environment: dict[str, str] = said["environment"]
         return self
 
     def __exit__(
@@ -81,21 +81,15 @@ class OfflineAws:
 
     def environment(self, region: str = REGION) -> dict[str, str]:
         """What an unmodified client needs in its environment: address, region, credentials."""
-        return {
-            **self._environment,
-            "AWS_DEFAULT_REGION": region,
-            "AWS_REGION": region,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "SAGEMAKER_VALIDATE_ROLE": "false",
-        }
+        return environment(self.endpoint_url, region)
 
     def client_settings(self, region: str = REGION) -> dict[str, str]:
         """The same as keyword arguments of ``boto3.client``."""
         return {
             "endpoint_url": self.endpoint_url,
             "region_name": region,
-            "aws_access_key_id": self._environment["AWS_ACCESS_KEY_ID"],
-            "aws_secret_access_key": self._environment["AWS_SECRET_ACCESS_KEY"],
+            "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         }
 
     def calls(self) -> dict[str, dict[str, int]]:

@@ -210,9 +210,21 @@ class Execution:
             step
             for step in self.definition.steps.values()
             if step.name not in self.steps
-            and all(need in self._results for need in step.needs)
-            and all(self._results[guard]["Outcome"] == str(outcome) for guard, outcome in step.guards)
+            and all(guard in self._results for guard, _ in step.guards)
+            and not self._ruled_out(step)
+            and all(self._settled(need) for need in step.needs)
         ]
+
+    def _ruled_out(self, step: Step) -> bool:
+        """Whether a condition above the step has decided against it."""
+        return any(
+            guard in self._results and self._results[guard]["Outcome"] != str(outcome) for guard, outcome in step.guards
+        )
+
+    def _settled(self, name: str) -> bool:
+        """Whether what waits for this step may start: a condition has ended when its branch has."""
+        branch = [step for step in self.definition.steps.values() if name in dict(step.guards)]
+        return name in self._results and all(step.name in self._results or self._ruled_out(step) for step in branch)
 
     def _launch(self, step: Step) -> None:
         running = Running(self._world, self.region, self.arn, self._scope)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
@@ -10,7 +11,7 @@ from moto.core.utils import utcnow
 from moto.sagemaker.responses import SageMakerResponse
 
 from seatrial.rehearsal.aws.operations import executed
-from seatrial.rehearsal.aws.pipelines.definition import Definition, Malformed, read_definition
+from seatrial.rehearsal.aws.pipelines.definition import Malformed, read_definition
 from seatrial.rehearsal.aws.pipelines.execution import Execution, Shared
 from seatrial.rehearsal.aws.refusals import Refused, invalid, unsupported
 from seatrial.rehearsal.aws.world import World
@@ -94,7 +95,8 @@ class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
         for arn, started in pipeline.pipeline_executions.items():
             if token and started.client_request_token == token:
                 return ActionResult({"PipelineExecutionArn": arn})
-        definition = _read(pipeline.pipeline_definition)
+        kept = pipeline.pipeline_definition  # moto keeps what it read from S3 as an object
+        definition = read_definition(json.loads(kept) if isinstance(kept, str) else kept)
         try:
             values = definition.values(self.params.get("PipelineParameters") or [])
         except Malformed as wrong:
@@ -182,13 +184,3 @@ class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
         if not self.shared.callbacks.answer(self.params["CallbackToken"], answer):
             raise Refused("ResourceNotFound", "No step waits for this callback token")
         return ActionResult({})
-
-
-def _read(text: str) -> Definition:
-    try:
-        definition = read_definition(text)
-    except Malformed as wrong:
-        raise invalid(str(wrong)) from wrong
-    if definition.unsupported:
-        raise unsupported(f"pipeline steps of type {', '.join(definition.unsupported)}")
-    return definition

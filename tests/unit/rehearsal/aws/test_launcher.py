@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -76,3 +78,33 @@ def test_a_server_that_cannot_start_says_why() -> None:
         taken.listen()
         with pytest.raises(ResourceError, match="in use"), OfflineAws(port=taken.getsockname()[1]):
             pass
+
+
+def _said(*arguments: str) -> str:
+    """What the module says on standard output before its input ends."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "seatrial.rehearsal.aws", "--until-eof", *arguments],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as server:  # fmt: skip
+        assert server.stdin is not None
+        assert server.stdout is not None
+        first = server.stdout.readline()
+        server.stdin.close()
+        return first + server.stdout.read()
+
+
+def test_a_person_is_told_what_to_paste() -> None:
+    """A shell that has read the lines reaches this server, and no account."""
+    text = _said()
+    url = re.search(r"http://127\.0\.0\.1:\d+", text)
+    assert url is not None
+    exports = "\n".join(line for line in text.splitlines() if line.startswith("export "))
+    shown = subprocess.run(["bash", "-c", f"{exports}\nenv"], capture_output=True, text=True, check=True, env={}).stdout
+    assert f"AWS_ENDPOINT_URL={url.group()}" in shown
+    assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"} <= {e.partition("=")[0] for e in shown.split()}
+
+
+def test_a_program_is_told_in_json() -> None:
+    """One line, with the same environment."""
+    said = json.loads(_said("--json"))
+    assert said["environment"]["AWS_ENDPOINT_URL"] == said["endpoint_url"]

@@ -281,15 +281,16 @@ FAIL = {"Name": "f", "Type": "Fail", "Arguments": {"ErrorMessage": "x"}}
     ("definition", "words"),
     [
         ("{not json", "it is not JSON"),
-        (json.dumps({"Version": "2019", "Steps": []}), "Version must be.*Steps must be"),
-        (json.dumps({"Version": "2020-12-01", "Steps": [FAIL, FAIL]}), "'f' is used more than once"),
-        (json.dumps({"Version": "2020-12-01", "Steps": [FAIL | {"Type": "Magic"}]}), "unknown type 'Magic'"),
-        (json.dumps({"Version": "2020-12-01", "Steps": [FAIL | {"DependsOn": ["g"]}]}), "unknown step 'g'"),
+        (json.dumps({"Version": "2019", "Steps": []}), "2 problem.*Version: '2019' is not.*needs at least one step"),
+        (json.dumps({"Version": "2020-12-01", "Steps": [FAIL, FAIL]}), "step 'f': two steps have this name"),
+        (json.dumps({"Version": "2020-12-01", "Steps": [FAIL | {"Type": "Magic"}]}), "there is no step type 'Magic'"),
+        (json.dumps({"Version": "2020-12-01", "Steps": [FAIL | {"DependsOn": 1}]}), "DependsOn: expected a list"),
+        (json.dumps({"Version": "2020-12-01", "Steps": [FAIL | {"DependsOn": ["g"]}]}), "there is no step 'g'"),
         (
             json.dumps(
                 {"Version": "2020-12-01", "Steps": [FAIL | {"Arguments": {"ErrorMessage": {"Get": "Parameters.P"}}}]}
             ),
-            "unknown parameter 'P'",
+            "there is no parameter 'P'",
         ),
         (
             json.dumps(
@@ -298,9 +299,30 @@ FAIL = {"Name": "f", "Type": "Fail", "Arguments": {"ErrorMessage": "x"}}
                     "Steps": [FAIL | {"DependsOn": ["g"]}, FAIL | {"Name": "g", "DependsOn": ["f"]}],
                 }
             ),
-            "in a circle: f, g",
+            "wait for each other: f → g → f",
         ),
-        (json.dumps({"Version": "2020-12-01", "Steps": [FAIL | {"Type": "Tuning"}]}), "UnsupportedOperation.*Tuning"),
+        (
+            json.dumps({"Version": "2020-12-01", "Steps": [{"Name": "c", "Type": "Cleanup", "Arguments": {}}]}),
+            "UnsupportedOperation.*Cleanup",
+        ),
+        (
+            json.dumps(
+                {
+                    "Version": "2020-12-01",
+                    "Steps": [{"Name": "p", "Type": "Processing", "Arguments": {"RoleArn": 7, "AppSpecificaton": {}}}],
+                }
+            ),
+            "AppSpecificaton.*ProcessingResources|problem.*RoleArn",
+        ),
+        (
+            json.dumps(
+                {
+                    "Version": "2020-12-01",
+                    "Steps": [FAIL, FAIL | {"Name": "g", "DependsOn": [{"Step": "f", "Trigger": "Failed"}]}],
+                }
+            ),
+            "DependsOn with a Trigger",
+        ),
     ],
 )
 def test_a_malformed_definition_is_refused_at_creation(bench: Any, definition: str, words: str) -> None:
@@ -326,3 +348,45 @@ def test_a_double_start_with_one_token_is_one_execution(bench: Any) -> None:
     first = bench.sagemaker.start_pipeline_execution(**ask)["PipelineExecutionArn"]
     assert bench.sagemaker.start_pipeline_execution(**ask)["PipelineExecutionArn"] == first
     assert len(bench.sagemaker.list_pipeline_executions(PipelineName="tokens")["PipelineExecutionSummaries"]) == 1
+
+
+def test_a_definition_in_s3_is_checked_and_run(bench: Any) -> None:
+    """Large definitions lie there; moto checks neither."""
+    place = {"Bucket": bench.bucket, "ObjectKey": "definitions/stored.json"}
+    definition = {"Version": "2020-12-01", "Steps": [FAIL]}
+    ask = {"PipelineName": "stored", "RoleArn": bench.role, "ClientRequestToken": "s" * 32}
+    for body, words in (
+        (json.dumps(definition | {"Version": "1"}), "is not '2020-12-01'"), ("{", "it is not JSON"),
+    ):  # fmt: skip
+        bench.s3.put_object(Bucket=bench.bucket, Key=place["ObjectKey"], Body=body.encode())
+        with pytest.raises(ClientError, match=words):
+            bench.sagemaker.create_pipeline(PipelineDefinitionS3Location=place, **ask)
+    with pytest.raises(ClientError, match="There is no object"):
+        bench.sagemaker.create_pipeline(PipelineDefinitionS3Location=place | {"ObjectKey": "nothing"}, **ask)
+    bench.s3.put_object(Bucket=bench.bucket, Key=place["ObjectKey"], Body=json.dumps(definition).encode())
+    bench.sagemaker.create_pipeline(PipelineDefinitionS3Location=place, **ask)
+    arn = _start(bench, "stored")
+    assert _ended(bench, arn)["PipelineExecutionStatus"] == "Failed"
+    assert _steps(bench, arn)["f"]["FailureReason"] == "x"
+
+
+def test_what_depends_on_a_condition_waits_for_its_branch(bench: Any) -> None:
+    """For every step of the branch that was taken, nested ones included, and for none of the other."""
+    always = {"Type": "Equals", "LeftValue": 1, "RightValue": 1}
+    slow = "import time; time.sleep(0.3); open('/opt/ml/processing/out/x', 'w').write('x')"
+    inner = {
+        "Name": "inner", "Type": "Condition",
+        "Arguments": {"Conditions": [always], "IfSteps": [_step(bench, "deep", slow)], "ElseSteps": [FAIL]},
+    }  # fmt: skip
+    outer = {
+        "Name": "outer", "Type": "Condition",
+        "Arguments": {"Conditions": [always], "IfSteps": [_step(bench, "first", slow), inner], "ElseSteps": []},
+    }  # fmt: skip
+    _create(bench, "waits", [outer, _step(bench, "after", SCORE % 1, DependsOn=["outer"])])
+    arn = _start(bench, "waits")
+    assert _ended(bench, arn)["PipelineExecutionStatus"] == "Succeeded", [
+        each.get("FailureReason") for each in _steps(bench, arn).values()
+    ]
+    ran = _steps(bench, arn)
+    assert set(ran) == {"outer", "inner", "first", "deep", "after"}
+    assert ran["after"]["StartTime"] >= max(ran["first"]["EndTime"], ran["deep"]["EndTime"])
