@@ -2,8 +2,8 @@
 
 Usage: python tests/conformance/strangers_cli.py AWS [WORD ...]
 
-AWS is the ``aws`` program (``pip install awscli``, or version 2). Words choose rows; the first two prepare the others. Each row checks
-an effect besides the exit code. *refused*: the offline AWS said 'unsupported', as it should. Exit code 1 where a row is wrong.
+AWS is the ``aws`` program (``pip install awscli``, or version 2). Words choose rows; the first two prepare the others.
+Each row checks an effect besides the exit code. Exit code 1 where a row is wrong.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from strangers_sdk import image
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from seatrial.rehearsal.aws import OfflineAws
+from tests.conformance.strangers_sdk import image
 
 BUCKET, ROLE = "shelf", "arn:aws:iam::123456789012:role/worker"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/strangers:1"
@@ -55,7 +56,12 @@ class Terminal:
         """One command."""
         self.commands.append(" ".join(words[:2]))
         return subprocess.run(
-            [str(self.program), *words], cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+            [str(self.program), *words],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def aws(self, *words: str) -> Any:
@@ -151,7 +157,12 @@ def _(t: Terminal) -> None:
 
 @row("create-processing-job, wait processing-job-completed-or-stopped, outputs in S3")
 def _(t: Terminal) -> None:
-    given = {"S3Uri": f"s3://{BUCKET}/raw", "LocalPath": "/opt/ml/processing/input/raw", "S3DataType": "S3Prefix", "S3InputMode": "File"}
+    given = {
+        "S3Uri": f"s3://{BUCKET}/raw",
+        "LocalPath": "/opt/ml/processing/input/raw",
+        "S3DataType": "S3Prefix",
+        "S3InputMode": "File",
+    }
     made = {"S3Uri": f"s3://{BUCKET}/made", "LocalPath": "/opt/ml/processing/made", "S3UploadMode": "EndOfJob"}
     request = processing(
         "cli-one",
@@ -168,11 +179,16 @@ def _(t: Terminal) -> None:
 
 
 def wait(t: Terminal, waiter: str, *words: str) -> None:
-    """``aws sagemaker wait``: it looks every 30 or 60 seconds, so the end is awaited first; then it has to agree at once."""
+    """``aws sagemaker wait``: it looks every 30 or 60 seconds, so the end is awaited first; then it must agree."""
     kind = "training" if "training" in waiter else "processing" if "processing" in waiter else "endpoint"
-    describe, key = ("describe-endpoint", "EndpointStatus") if kind == "endpoint" else (f"describe-{kind}-job", f"{kind.capitalize()}JobStatus")
+    describe, key = (
+        ("describe-endpoint", "EndpointStatus")
+        if kind == "endpoint"
+        else (f"describe-{kind}-job", f"{kind.capitalize()}JobStatus")
+    )
     t.until(
-        lambda: t.aws("sagemaker", describe, *words)[key], lambda status: status not in ("InProgress", "Stopping", "Creating", "Updating")
+        lambda: t.aws("sagemaker", describe, *words)[key],
+        lambda status: status not in ("InProgress", "Stopping", "Creating", "Updating"),
     )
     t.aws("sagemaker", "wait", waiter, *words)
 
@@ -182,7 +198,10 @@ def _(t: Terminal) -> None:
     request = processing("cli-fails", ["python3", "-c", "raise SystemExit('deliberate')"])
     t.aws("sagemaker", "create-processing-job", "--cli-input-json", t.file("fails.json", request))
     words = ("--processing-job-name", "cli-fails")
-    said = t.until(lambda: t.aws("sagemaker", "describe-processing-job", *words), lambda d: d["ProcessingJobStatus"] != "InProgress")
+    said = t.until(
+        lambda: t.aws("sagemaker", "describe-processing-job", *words),
+        lambda d: d["ProcessingJobStatus"] != "InProgress",
+    )
     assert "deliberate" in said["FailureReason"]
     done = t.run("sagemaker", "wait", "processing-job-completed-or-stopped", *words)
     assert done.returncode == 255 and "failure state" in done.stderr, done
@@ -194,7 +213,10 @@ def _(t: Terminal) -> None:
     t.aws("sagemaker", "create-processing-job", "--cli-input-json", t.file("stops.json", request))
     t.aws("sagemaker", "stop-processing-job", "--processing-job-name", "cli-stops")
     wait(t, "processing-job-completed-or-stopped", "--processing-job-name", "cli-stops")
-    assert t.aws("sagemaker", "describe-processing-job", "--processing-job-name", "cli-stops")["ProcessingJobStatus"] == "Stopped"
+    assert (
+        t.aws("sagemaker", "describe-processing-job", "--processing-job-name", "cli-stops")["ProcessingJobStatus"]
+        == "Stopped"
+    )
 
 
 @row("create-training-job, wait training-job-completed-or-stopped, the archive in S3")
@@ -216,7 +238,10 @@ def _(t: Terminal) -> None:
 
 @row("list-training-jobs, list-processing-jobs: filters, order, --max-items and --starting-token")
 def _(t: Terminal) -> None:
-    names = [e["TrainingJobName"] for e in t.aws("sagemaker", "list-training-jobs", "--name-contains", "fits")["TrainingJobSummaries"]]
+    names = [
+        e["TrainingJobName"]
+        for e in t.aws("sagemaker", "list-training-jobs", "--name-contains", "fits")["TrainingJobSummaries"]
+    ]
     assert names == ["cli-fits"]
     words = ("sagemaker", "list-processing-jobs", "--sort-by", "Name", "--sort-order", "Descending")
     everything = [each["ProcessingJobName"] for each in t.aws(*words)["ProcessingJobSummaries"]]
@@ -280,16 +305,39 @@ DEFINITION: dict[str, Any] = {
 @row("create-pipeline from a file, start-pipeline-execution, list-pipeline-execution-steps")
 def _(t: Terminal) -> None:
     definition = t.file("definition.json", DEFINITION)
-    t.aws("sagemaker", "create-pipeline", "--pipeline-name", "line", "--pipeline-definition", definition, "--role-arn", ROLE)
+    t.aws(
+        "sagemaker",
+        "create-pipeline",
+        "--pipeline-name",
+        "line",
+        "--pipeline-definition",
+        definition,
+        "--role-arn",
+        ROLE,
+    )
     started = t.aws(
-        "sagemaker", "start-pipeline-execution", "--pipeline-name", "line", "--pipeline-parameters", "Name=Word,Value=given"
+        "sagemaker",
+        "start-pipeline-execution",
+        "--pipeline-name",
+        "line",
+        "--pipeline-parameters",
+        "Name=Word,Value=given",
     )
     words = ("--pipeline-execution-arn", started["PipelineExecutionArn"])
     ended(t, words, "Succeeded")
-    steps = {e["StepName"]: e for e in t.aws("sagemaker", "list-pipeline-execution-steps", *words)["PipelineExecutionSteps"]}
+    steps = {
+        e["StepName"]: e for e in t.aws("sagemaker", "list-pipeline-execution-steps", *words)["PipelineExecutionSteps"]
+    }
     assert {name: step["StepStatus"] for name, step in steps.items()} == {"Work": "Succeeded", "Gate": "Succeeded"}
     job = steps["Work"]["Metadata"]["ProcessingJob"]["Arn"].rpartition("/")[2]
-    found = t.aws("logs", "filter-log-events", "--log-group-name", "/aws/sagemaker/ProcessingJobs", "--log-stream-name-prefix", job)
+    found = t.aws(
+        "logs",
+        "filter-log-events",
+        "--log-group-name",
+        "/aws/sagemaker/ProcessingJobs",
+        "--log-stream-name-prefix",
+        job,
+    )
     assert [each["message"] for each in found["events"]] == ["word is given"]
 
 
@@ -304,33 +352,67 @@ def ended(t: Terminal, words: tuple[str, ...], status: str) -> dict[str, Any]:
 
 @row("an execution that fails, update-pipeline, describe-pipeline, list-pipeline-executions, stop-pipeline-execution")
 def _(t: Terminal) -> None:
-    started = t.aws("sagemaker", "start-pipeline-execution", "--pipeline-name", "line", "--pipeline-parameters", "Name=Go,Value=0")
+    started = t.aws(
+        "sagemaker", "start-pipeline-execution", "--pipeline-name", "line", "--pipeline-parameters", "Name=Go,Value=0"
+    )
     said = ended(t, ("--pipeline-execution-arn", started["PipelineExecutionArn"]), "Failed")
     assert said["FailureReason"]
     changed = json.loads(json.dumps(DEFINITION))
-    changed["Steps"][0]["Arguments"]["AppSpecification"]["ContainerEntrypoint"] = ["python3", "-c", "import time; time.sleep(60)"]
-    t.aws("sagemaker", "update-pipeline", "--pipeline-name", "line", "--pipeline-definition", t.file("changed.json", changed))
+    changed["Steps"][0]["Arguments"]["AppSpecification"]["ContainerEntrypoint"] = [
+        "python3",
+        "-c",
+        "import time; time.sleep(60)",
+    ]
+    t.aws(
+        "sagemaker",
+        "update-pipeline",
+        "--pipeline-name",
+        "line",
+        "--pipeline-definition",
+        t.file("changed.json", changed),
+    )
     now = json.loads(t.aws("sagemaker", "describe-pipeline", "--pipeline-name", "line")["PipelineDefinition"])
     assert now == changed
-    started = t.aws("sagemaker", "start-pipeline-execution", "--pipeline-name", "line", "--pipeline-execution-display-name", "third")
+    started = t.aws(
+        "sagemaker", "start-pipeline-execution", "--pipeline-name", "line", "--pipeline-execution-display-name", "third"
+    )
     words = ("--pipeline-execution-arn", started["PipelineExecutionArn"])
     t.aws("sagemaker", "stop-pipeline-execution", *words)
     ended(t, words, "Stopped")
-    listed = t.aws("sagemaker", "list-pipeline-executions", "--pipeline-name", "line", "--page-size", "1")["PipelineExecutionSummaries"]
+    listed = t.aws("sagemaker", "list-pipeline-executions", "--pipeline-name", "line", "--page-size", "1")[
+        "PipelineExecutionSummaries"
+    ]
     assert [each["PipelineExecutionStatus"] for each in listed] == ["Stopped", "Failed", "Succeeded"], listed
 
 
 @row("create-model, create-endpoint-config, create-endpoint, wait endpoint-in-service, invoke-endpoint")
 def _(t: Terminal) -> None:
     container = f"Image={IMAGE},ModelDataUrl=s3://{BUCKET}/archives/alpha.tar.gz"
-    t.aws("sagemaker", "create-model", "--model-name", "alpha", "--primary-container", container, "--execution-role-arn", ROLE)
+    t.aws(
+        "sagemaker",
+        "create-model",
+        "--model-name",
+        "alpha",
+        "--primary-container",
+        container,
+        "--execution-role-arn",
+        ROLE,
+    )
     variant = "VariantName=main,ModelName=alpha,InitialInstanceCount=1,InstanceType=ml.m5.large,InitialVariantWeight=1"
     t.aws("sagemaker", "create-endpoint-config", "--endpoint-config-name", "cfg", "--production-variants", variant)
     t.aws("sagemaker", "create-endpoint", "--endpoint-name", "said", "--endpoint-config-name", "cfg")
     wait(t, "endpoint-in-service", "--endpoint-name", "said")
     t.file("body.csv", "1,2")
     answer = t.aws(
-        "sagemaker-runtime", "invoke-endpoint", "--endpoint-name", "said", "--content-type", "text/csv", "--body", "fileb://body.csv", "answer.txt"
+        "sagemaker-runtime",
+        "invoke-endpoint",
+        "--endpoint-name",
+        "said",
+        "--content-type",
+        "text/csv",
+        "--body",
+        "fileb://body.csv",
+        "answer.txt",
     )
     assert answer["InvokedProductionVariant"] == "main"
     assert (t.folder / "answer.txt").read_text() == "alpha:1,2"
@@ -340,14 +422,16 @@ def _(t: Terminal) -> None:
 def _(t: Terminal) -> None:
     words = (
         "cloudwatch", "get-metric-statistics", "--namespace", "AWS/SageMaker", "--metric-name", "Invocations",
-        "--dimensions", "Name=EndpointName,Value=said", "Name=VariantName,Value=main", "--statistics", "Sum", "--period", "3600",
+        "--dimensions", "Name=EndpointName,Value=said", "Name=VariantName,Value=main", "--statistics", "Sum",
+        "--period", "3600",
         "--start-time", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600)),
         "--end-time", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600)),
     )  # fmt: skip
     found = t.until(lambda: t.aws(*words)["Datapoints"], lambda points: sum(each["Sum"] for each in points) >= 1)
     assert sum(each["Sum"] for each in found) == 1
     t.aws(
-        "cloudwatch", "put-metric-alarm", "--alarm-name", "errors", "--namespace", "AWS/SageMaker", "--metric-name", "Invocation5XXErrors",
+        "cloudwatch", "put-metric-alarm", "--alarm-name", "errors", "--namespace", "AWS/SageMaker",
+        "--metric-name", "Invocation5XXErrors",
         "--statistic", "Sum", "--period", "60", "--evaluation-periods", "1", "--threshold", "1",
         "--comparison-operator", "GreaterThanThreshold", "--dimensions", "Name=EndpointName,Value=said",
     )  # fmt: skip
@@ -362,11 +446,18 @@ def _(t: Terminal) -> None:
         "SupportedContentTypes": ["text/csv"],
         "SupportedResponseMIMETypes": ["text/csv"],
     }
-    words = ("--inference-specification", t.file("spec.json", specification), "--model-approval-status", "PendingManualApproval")
+    words = (
+        "--inference-specification",
+        t.file("spec.json", specification),
+        "--model-approval-status",
+        "PendingManualApproval",
+    )
     made = t.aws("sagemaker", "create-model-package", "--model-package-group-name", "group", *words)
     arn = made["ModelPackageArn"]
     t.aws("sagemaker", "update-model-package", "--model-package-arn", arn, "--model-approval-status", "Approved")
-    assert t.aws("sagemaker", "describe-model-package", "--model-package-name", arn)["ModelApprovalStatus"] == "Approved"
+    assert (
+        t.aws("sagemaker", "describe-model-package", "--model-package-name", arn)["ModelApprovalStatus"] == "Approved"
+    )
     listed = ("sagemaker", "list-model-packages", "--model-package-group-name", "group", "--model-approval-status")
     assert len(t.aws(*listed, "Approved")["ModelPackageSummaryList"]) == 1
     assert t.aws(*listed, "Rejected")["ModelPackageSummaryList"] == []
@@ -374,15 +465,44 @@ def _(t: Terminal) -> None:
 
 @row("events put-rule, put-targets: an approval starts the pipeline")
 def _(t: Terminal) -> None:
-    t.aws("sagemaker", "update-pipeline", "--pipeline-name", "line", "--pipeline-definition", t.file("definition.json", DEFINITION))
-    pattern = {"source": ["aws.sagemaker"], "detail-type": ["SageMaker Model Package State Change"], "detail": {"ModelApprovalStatus": ["Rejected"]}}
+    t.aws(
+        "sagemaker",
+        "update-pipeline",
+        "--pipeline-name",
+        "line",
+        "--pipeline-definition",
+        t.file("definition.json", DEFINITION),
+    )
+    pattern = {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker Model Package State Change"],
+        "detail": {"ModelApprovalStatus": ["Rejected"]},
+    }
     t.aws("events", "put-rule", "--name", "rejected", "--event-pattern", t.file("pattern.json", pattern))
     arn = t.aws("sagemaker", "describe-pipeline", "--pipeline-name", "line")["PipelineArn"]
-    target = [{"Id": "line", "Arn": arn, "RoleArn": ROLE, "SageMakerPipelineParameters": {"PipelineParameterList": [{"Name": "Word", "Value": "evented"}]}}]
+    target = [
+        {
+            "Id": "line",
+            "Arn": arn,
+            "RoleArn": ROLE,
+            "SageMakerPipelineParameters": {"PipelineParameterList": [{"Name": "Word", "Value": "evented"}]},
+        }
+    ]
     t.aws("events", "put-targets", "--rule", "rejected", "--targets", t.file("target.json", target))
-    before = len(t.aws("sagemaker", "list-pipeline-executions", "--pipeline-name", "line")["PipelineExecutionSummaries"])
-    package = t.aws("sagemaker", "list-model-packages", "--model-package-group-name", "group")["ModelPackageSummaryList"][0]
-    t.aws("sagemaker", "update-model-package", "--model-package-arn", package["ModelPackageArn"], "--model-approval-status", "Rejected")
+    before = len(
+        t.aws("sagemaker", "list-pipeline-executions", "--pipeline-name", "line")["PipelineExecutionSummaries"]
+    )
+    package = t.aws("sagemaker", "list-model-packages", "--model-package-group-name", "group")[
+        "ModelPackageSummaryList"
+    ][0]
+    t.aws(
+        "sagemaker",
+        "update-model-package",
+        "--model-package-arn",
+        package["ModelPackageArn"],
+        "--model-approval-status",
+        "Rejected",
+    )
     t.until(
         lambda: t.aws("sagemaker", "list-pipeline-executions", "--pipeline-name", "line")["PipelineExecutionSummaries"],
         lambda found: len(found) == before + 1 and found[0]["PipelineExecutionStatus"] == "Succeeded",
@@ -400,15 +520,35 @@ def _(t: Terminal) -> None:
 @row("errors: exit code 254 (255 in version 1), and the error's code in the text")
 def _(t: Terminal) -> None:
     request = processing("cli-norole", ["true"]) | {"RoleArn": "arn:aws:iam::123456789012:role/nobody"}
-    said = t.refused("ValidationException", "sagemaker", "create-processing-job", "--cli-input-json", t.file("norole.json", request))
+    said = t.refused(
+        "ValidationException", "sagemaker", "create-processing-job", "--cli-input-json", t.file("norole.json", request)
+    )
     assert "Could not assume role" in said
     again = t.file("one-again.json", processing("cli-one", ["true"]))
     t.refused("ResourceInUse", "sagemaker", "create-processing-job", "--cli-input-json", again)
     t.refused("ResourceNotFound", "sagemaker", "describe-pipeline", "--pipeline-name", "nothing")
     t.refused("ValidationException", "sagemaker", "describe-training-job", "--training-job-name", "nothing")
-    t.refused("ValidationException", "sagemaker", "create-pipeline", "--pipeline-name", "bad", "--pipeline-definition", "{not json", "--role-arn", ROLE)
+    t.refused(
+        "ValidationException",
+        "sagemaker",
+        "create-pipeline",
+        "--pipeline-name",
+        "bad",
+        "--pipeline-definition",
+        "{not json",
+        "--role-arn",
+        ROLE,
+    )
     t.refused("ValidationException", "sagemaker", "describe-endpoint", "--endpoint-name", "nothing")
-    t.refused("ValidationException", "sagemaker", "create-endpoint", "--endpoint-name", "x", "--endpoint-config-name", "nothing")
+    t.refused(
+        "ValidationException",
+        "sagemaker",
+        "create-endpoint",
+        "--endpoint-name",
+        "x",
+        "--endpoint-config-name",
+        "nothing",
+    )
     said = t.refused("ValidationException", "sagemaker", "list-models", "--sort-by", "Nothing")
     assert "Member must satisfy enum value set" in said
 
@@ -417,7 +557,13 @@ def _(t: Terminal) -> None:
 def _(t: Terminal) -> None:
     t.refused("UnsupportedOperation", "sagemaker", "list-clusters")
     said = t.refused(
-        "UnsupportedOperation", "iam", "simulate-principal-policy", "--policy-source-arn", ROLE, "--action-names", "s3:GetObject"
+        "UnsupportedOperation",
+        "iam",
+        "simulate-principal-policy",
+        "--policy-source-arn",
+        ROLE,
+        "--action-names",
+        "s3:GetObject",
     )
     assert "does not support" in said
 
@@ -426,11 +572,22 @@ def _(t: Terminal) -> None:
 def _(t: Terminal) -> None:
     t.aws("sagemaker", "delete-endpoint", "--endpoint-name", "said")
     t.until(lambda: t.aws("sagemaker", "list-endpoints")["Endpoints"], lambda found: found == [])
-    t.refused("ValidationError", "sagemaker-runtime", "invoke-endpoint", "--endpoint-name", "said", "--body", "fileb://body.csv", "gone.txt")
+    t.refused(
+        "ValidationError",
+        "sagemaker-runtime",
+        "invoke-endpoint",
+        "--endpoint-name",
+        "said",
+        "--body",
+        "fileb://body.csv",
+        "gone.txt",
+    )
     t.aws("sagemaker", "delete-endpoint-config", "--endpoint-config-name", "cfg")
     t.aws("sagemaker", "delete-model", "--model-name", "alpha")
     t.refused("ConflictException", "sagemaker", "delete-model-package-group", "--model-package-group-name", "group")
-    for each in t.aws("sagemaker", "list-model-packages", "--model-package-group-name", "group")["ModelPackageSummaryList"]:
+    for each in t.aws("sagemaker", "list-model-packages", "--model-package-group-name", "group")[
+        "ModelPackageSummaryList"
+    ]:
         t.aws("sagemaker", "delete-model-package", "--model-package-name", each["ModelPackageArn"])
     t.aws("sagemaker", "delete-model-package-group", "--model-package-group-name", "group")
     t.aws("sagemaker", "delete-pipeline", "--pipeline-name", "line")
@@ -443,7 +600,8 @@ def _(t: Terminal) -> None:
     t.aws("s3", "rb", "--force", f"s3://{BUCKET}")
     t.aws("iam", "delete-role", "--role-name", "worker")
     left = {
-        "list-models": "Models", "list-endpoint-configs": "EndpointConfigs", "list-training-jobs": "TrainingJobSummaries",
+        "list-models": "Models", "list-endpoint-configs": "EndpointConfigs",
+        "list-training-jobs": "TrainingJobSummaries",
         "list-processing-jobs": "ProcessingJobSummaries", "list-pipelines": "PipelineSummaries",
         "list-model-package-groups": "ModelPackageGroupSummaryList",
     }  # fmt: skip
@@ -458,7 +616,9 @@ def main() -> int:
     parser.add_argument("words", nargs="*")
     given = parser.parse_args()
     wrong = commands = 0
-    chosen = [each for n, each in enumerate(ROWS) if n < 2 or not given.words or any(word in each[0] for word in given.words)]
+    chosen = [
+        each for n, each in enumerate(ROWS) if n < 2 or not given.words or any(word in each[0] for word in given.words)
+    ]
     with tempfile.TemporaryDirectory() as name, OfflineAws([image(Path(name))], speed=100) as aws:
         terminal = Terminal(given.aws.absolute(), Path(name), aws.environment())
         print(terminal.version)

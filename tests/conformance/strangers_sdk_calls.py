@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tarfile
 import tempfile
 import time
 import traceback
@@ -18,7 +19,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import sagemaker_sdk_pipelines as written  # sets the environment that the SDK reads
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.conformance import sagemaker_sdk_pipelines as written  # isort: skip - sets what the SDK reads when imported
+
 import boto3
 from botocore.exceptions import ClientError, WaiterError
 from sagemaker.core.helper.session_helper import Session
@@ -42,16 +46,19 @@ from sagemaker.core.shapes import (
     MetricDefinition,
     OutputDataConfig,
     OutputParameter,
+    ProcessingOutput,
+    ProcessingS3Output,
     ProductionVariant,
 )
-from sagemaker.core.utils.utils import serialize
 from sagemaker.core.training.configs import Compute, InputData, SourceCode
-from sagemaker.core.workflow.parameters import ParameterInteger, ParameterString
+from sagemaker.core.utils.utils import serialize
+from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.mlops.workflow.callback_step import CallbackOutput, CallbackOutputTypeEnum, CallbackStep
-from sagemaker.mlops.workflow.fail_step import FailStep
 from sagemaker.mlops.workflow.parallelism_config import ParallelismConfiguration
 from sagemaker.mlops.workflow.pipeline import Pipeline
+from sagemaker.mlops.workflow.retry import StepExceptionTypeEnum, StepRetryPolicy
 from sagemaker.mlops.workflow.selective_execution_config import SelectiveExecutionConfig
+from sagemaker.mlops.workflow.steps import ProcessingStep
 from sagemaker.serve.model_builder import ModelBuilder
 from sagemaker.train.model_trainer import ModelTrainer
 
@@ -84,12 +91,19 @@ class World:
         """A bucket, a role and a function, as an administrator would have made them."""
         self.s3.create_bucket(Bucket=BUCKET)
         for name, service in (("training", "sagemaker"), ("functions", "lambda")):
-            principal = {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
+            principal = {
+                "Effect": "Allow",
+                "Principal": {"Service": f"{service}.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
             trust = {"Version": "2012-10-17", "Statement": [principal]}
             self.boto.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
         code = BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
-            archive.writestr("tell.py", "def handler(event, context):\n    return {'status': 'told ' + json_of(event)}\n\nimport json\njson_of = json.dumps\n")
+            archive.writestr(
+                "tell.py",
+                "import json\ndef handler(event, context):\n    return {'status': 'told ' + json.dumps(event)}\n",
+            )
         self.boto.client("lambda").create_function(
             FunctionName="tell", Runtime="python3.11", Role="arn:aws:iam::123456789012:role/functions",
             Handler="tell.handler", Code={"ZipFile": code.getvalue()},
@@ -108,7 +122,7 @@ class World:
 
     def slow_pipeline(self, name: str) -> Any:
         step = self.processor(["python3", "-c", "import time; time.sleep(60)"]).run(inputs=[], outputs=[])
-        return Pipeline(name, steps=[written.ProcessingStep("Slow", step_args=step)], sagemaker_session=self.kit.session)
+        return Pipeline(name, steps=[ProcessingStep("Slow", step_args=step)], sagemaker_session=self.kit.session)
 
     def processor(self, entrypoint: list[str], session: Any = None) -> Any:
         return Processor(
@@ -127,8 +141,6 @@ class World:
         )  # fmt: skip
 
     def model(self, name: str, text: str) -> Any:
-        import tarfile
-
         body = BytesIO()
         with tarfile.open(fileobj=body, mode="w:gz") as archive:
             entry = tarfile.TarInfo("model.txt")
@@ -140,7 +152,13 @@ class World:
 
     def config(self, name: str, *models: str) -> Any:
         variants = [
-            ProductionVariant(variant_name=f"v-{model}", model_name=model, initial_instance_count=1, instance_type="ml.m5.large", initial_variant_weight=1.0)
+            ProductionVariant(
+                variant_name=f"v-{model}",
+                model_name=model,
+                initial_instance_count=1,
+                instance_type="ml.m5.large",
+                initial_variant_weight=1.0,
+            )
             for model in models
         ]  # fmt: skip
         return EndpointConfig.create(endpoint_config_name=name, production_variants=variants)
@@ -257,7 +275,9 @@ def _() -> None:
     seen = [each["PipelineExecutionArn"] for each in page["PipelineExecutionSummaries"]]
     parameters = pipeline.build_parameters_from_execution(seen[0], {"LearningRate": "0.3"})
     assert parameters["Rows"] == "7" and parameters["LearningRate"] == "0.3", parameters
-    page = pipeline.list_executions(sort_by="CreationTime", sort_order="Ascending", max_results=2, next_token=page["NextToken"])
+    page = pipeline.list_executions(
+        sort_by="CreationTime", sort_order="Ascending", max_results=2, next_token=page["NextToken"]
+    )
     seen += [each["PipelineExecutionArn"] for each in page["PipelineExecutionSummaries"]]
     assert len(seen) == len(set(seen)) == 3, seen
 
@@ -284,7 +304,9 @@ def _() -> None:
     until(lambda: execution.describe()["PipelineExecutionStatus"] == "Stopped")
     step = w.steps(execution)["Slow"]
     assert step["StepStatus"] == "Stopped"
-    assert ProcessingJob.get(step["Metadata"]["ProcessingJob"]["Arn"].rsplit("/", 1)[1]).processing_job_status == "Stopped"
+    assert (
+        ProcessingJob.get(step["Metadata"]["ProcessingJob"]["Arn"].rsplit("/", 1)[1]).processing_job_status == "Stopped"
+    )
 
 
 @row("Pipeline", "retry of a failed execution through core resources")
@@ -305,7 +327,9 @@ def _() -> None:
 def _() -> None:
     sqs = w.boto.client("sqs")
     queue = sqs.create_queue(QueueName="ask")["QueueUrl"]
-    ask = CallbackStep("Ask", sqs_queue_url=queue, inputs={"n": 4}, outputs=[CallbackOutput("answer", CallbackOutputTypeEnum.String)])
+    ask = CallbackStep(
+        "Ask", sqs_queue_url=queue, inputs={"n": 4}, outputs=[CallbackOutput("answer", CallbackOutputTypeEnum.String)]
+    )
     after = w.kit.function("After", {"answer": ask.properties.Outputs["answer"]})
     pipeline = Pipeline("asking", steps=[ask, after], sagemaker_session=w.kit.session)
     pipeline.upsert(role_arn=ROLE)
@@ -322,9 +346,9 @@ def _() -> None:
 
 @row("Pipeline", "retry policies: a program's own failure is not repeated")
 def _() -> None:
-    policy = written.StepRetryPolicy(exception_types=[written.StepExceptionTypeEnum.THROTTLING], max_attempts=5)
+    policy = StepRetryPolicy(exception_types=[StepExceptionTypeEnum.THROTTLING], max_attempts=5)
     args = w.processor(["python3", "-c", "raise SystemExit('no')"]).run(inputs=[], outputs=[])
-    step = written.ProcessingStep("Wrong", step_args=args, retry_policies=[policy])
+    step = ProcessingStep("Wrong", step_args=args, retry_policies=[policy])
     pipeline = Pipeline("policies", steps=[step], sagemaker_session=w.kit.session)
     pipeline.upsert(role_arn=ROLE)
     execution = pipeline.start()
@@ -336,7 +360,7 @@ def _() -> None:
 @row("Pipeline", "parallelism: MaxParallelExecutionSteps keeps two steps apart")
 def _() -> None:
     command = ["python3", "-c", "import time; time.sleep(1)"]
-    steps = [written.ProcessingStep(f"Apart{n}", step_args=w.processor(command).run(inputs=[], outputs=[])) for n in range(2)]
+    steps = [ProcessingStep(f"Apart{n}", step_args=w.processor(command).run(inputs=[], outputs=[])) for n in range(2)]
     pipeline = Pipeline("apart", steps=steps, sagemaker_session=w.kit.session)
     pipeline.upsert(role_arn=ROLE)
     execution = pipeline.start(parallelism_config=ParallelismConfiguration(max_parallel_execution_steps=1))
@@ -350,7 +374,10 @@ def _() -> None:
     parameter = ParameterString("Long", default_value="x" * 1000)
     many = [ParameterString(f"Long{n}", default_value="x" * 1000) for n in range(110)]
     pipeline = Pipeline(
-        "large", parameters=[parameter, *many], steps=[w.kit.function("Only", {"n": 1})], sagemaker_session=w.kit.session
+        "large",
+        parameters=[parameter, *many],
+        steps=[w.kit.function("Only", {"n": 1})],
+        sagemaker_session=w.kit.session,
     )
     assert len(pipeline.definition()) > 1024 * 100
     pipeline.upsert(role_arn=ROLE)
@@ -397,11 +424,19 @@ def _() -> None:
     processor = w.processor(["python3", "/opt/program/run.py"], w.session)
     processor.env = {"WORD": "given"}
     kit = w.kit
-    output = written.ProcessingOutput(
+    output = ProcessingOutput(
         output_name="made",
-        s3_output=written.ProcessingS3Output(s3_uri=f"s3://{BUCKET}/alone", local_path="/opt/ml/processing/made", s3_upload_mode="EndOfJob"),
+        s3_output=ProcessingS3Output(
+            s3_uri=f"s3://{BUCKET}/alone", local_path="/opt/ml/processing/made", s3_upload_mode="EndOfJob"
+        ),
     )
-    processor.run(inputs=[kit.source("raw", f"s3://{BUCKET}/raw")], outputs=[output], arguments=["--rows", "3"], wait=True, logs=True)
+    processor.run(
+        inputs=[kit.source("raw", f"s3://{BUCKET}/raw")],
+        outputs=[output],
+        arguments=["--rows", "3"],
+        wait=True,
+        logs=True,
+    )
     told = json.loads(w.s3.get_object(Bucket=BUCKET, Key="alone/told.json")["Body"].read())
     assert told == {"arguments": ["--rows", "3"], "word": "given", "inputs": ["raw/accuracy.txt"]}, told
 
@@ -417,7 +452,9 @@ def _() -> None:
         )  # fmt: skip
         processor.run(code=str(script), arguments=["a", "b"], wait=True, logs=False)
     name = processor.latest_job.processing_job_name
-    streams = w.boto.client("logs").describe_log_streams(logGroupName="/aws/sagemaker/ProcessingJobs", logStreamNamePrefix=name)
+    streams = w.boto.client("logs").describe_log_streams(
+        logGroupName="/aws/sagemaker/ProcessingJobs", logStreamNamePrefix=name
+    )
     events = w.boto.client("logs").get_log_events(
         logGroupName="/aws/sagemaker/ProcessingJobs", logStreamName=streams["logStreams"][0]["logStreamName"]
     )
@@ -469,18 +506,26 @@ def _() -> None:
     assert [(each.metric_name, each.value) for each in job.final_metric_data_list] == [("accuracy", 0.75)]
     with tempfile.TemporaryDirectory() as folder:
         w.session.download_data(folder, BUCKET, job.model_artifacts.s3_model_artifacts.split("/", 3)[3])
-        import tarfile
-
         with tarfile.open(Path(folder, "model.tar.gz")) as archive:
-            assert archive.extractfile("model.txt").read() == b"0.5 0.9"
-    assert [each["Status"] for each in w.sagemaker.describe_training_job(TrainingJobName=job.training_job_name)["SecondaryStatusTransitions"]] == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+            archive.extract("model.txt", folder, filter="data")
+        assert Path(folder, "model.txt").read_text() == "0.5 0.9"
+    assert [
+        each["Status"]
+        for each in w.sagemaker.describe_training_job(TrainingJobName=job.training_job_name)[
+            "SecondaryStatusTransitions"
+        ]
+    ] == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
 
 
 @row("Training", "a script that raises: wait raises with what the SDK's driver wrote; the log has the script's words")
 def _() -> None:
     trainer = w.trainer("raise ValueError('deliberate')", "broken")
     refused(lambda: trainer.train(wait=True, logs=False), "train.py", "exit code: 1")
-    name, logs, group = trainer._latest_training_job.training_job_name, w.boto.client("logs"), "/aws/sagemaker/TrainingJobs"
+    name, logs, group = (
+        trainer._latest_training_job.training_job_name,
+        w.boto.client("logs"),
+        "/aws/sagemaker/TrainingJobs",
+    )
     found = logs.filter_log_events(logGroupName=group, logStreamNamePrefix=name, filterPattern='"deliberate"')["events"]
     assert any(each["message"] == "ValueError: deliberate" for each in found), found
 
@@ -491,12 +536,16 @@ def _() -> None:
     trainer.train(wait=False, logs=False)
     job = trainer._latest_training_job
     until(lambda: TrainingJob.get(job.training_job_name).secondary_status == "Training")
-    running = [each.training_job_name for each in TrainingJob.get_all(status_equals="InProgress", name_contains="endless")]
+    running = [
+        each.training_job_name for each in TrainingJob.get_all(status_equals="InProgress", name_contains="endless")
+    ]
     assert running == [job.training_job_name]
     job.stop()
     job.wait(poll=POLL, timeout=60)
     assert job.training_job_status == "Stopped"
-    everything = [each.training_job_name for each in TrainingJob.get_all(sort_by="CreationTime", sort_order="Ascending")]
+    everything = [
+        each.training_job_name for each in TrainingJob.get_all(sort_by="CreationTime", sort_order="Ascending")
+    ]
     assert len(everything) == len(set(everything)) >= 4 and everything[-1] == job.training_job_name, everything
 
 
@@ -510,7 +559,10 @@ def _() -> None:
 @row("Session", "an operation that moto lacks (iam:SimulatePrincipalPolicy) is refused at once, not retried")
 def _() -> None:
     iam = w.boto.client("iam")
-    told = refused(lambda: iam.simulate_principal_policy(PolicySourceArn=ROLE, ActionNames=["s3:GetObject"]), "UnsupportedOperation")
+    told = refused(
+        lambda: iam.simulate_principal_policy(PolicySourceArn=ROLE, ActionNames=["s3:GetObject"]),
+        "UnsupportedOperation",
+    )
     assert isinstance(told, ClientError) and told.response["ResponseMetadata"]["RetryAttempts"] == 0
 
 
@@ -563,7 +615,10 @@ def _() -> None:
     assert endpoint.endpoint_config_name == "second"
     assert endpoint.invoke(body=b"x", target_variant="v-beta").body.read() == b"beta:x"
     # not 0: the SDK drops a weight of nothing
-    weights = [DesiredWeightAndCapacity(variant_name="v-alpha", desired_weight=1e-9), DesiredWeightAndCapacity(variant_name="v-beta", desired_weight=1.0)]
+    weights = [
+        DesiredWeightAndCapacity(variant_name="v-alpha", desired_weight=1e-9),
+        DesiredWeightAndCapacity(variant_name="v-beta", desired_weight=1.0),
+    ]
     endpoint.update_weights_and_capacities(desired_weights_and_capacities=weights)
     endpoint.wait_for_status("InService", poll=POLL, timeout=60)
     assert {endpoint.invoke(body=b"x").body.read() for _ in range(20)} == {b"beta:x"}
@@ -573,8 +628,14 @@ def _() -> None:
 
 @row("Endpoint", "get_all by name and state; a model in use, an endpoint without configuration are refused")
 def _() -> None:
-    assert [each.endpoint_name for each in Endpoint.get_all(name_contains="serv", status_equals="InService")] == ["served"]
-    refused(lambda: Endpoint.create(endpoint_name="other", endpoint_config_name="nothing"), "Could not find endpoint configuration", "arn:aws:sagemaker")
+    assert [each.endpoint_name for each in Endpoint.get_all(name_contains="serv", status_equals="InService")] == [
+        "served"
+    ]
+    refused(
+        lambda: Endpoint.create(endpoint_name="other", endpoint_config_name="nothing"),
+        "Could not find endpoint configuration",
+        "arn:aws:sagemaker",
+    )
     refused(lambda: w.config("third", "gamma"), "Could not find model")
 
 
@@ -593,12 +654,14 @@ def _() -> None:
 @row("Endpoint", "ModelBuilder.build and deploy")
 def _() -> None:
     builder = ModelBuilder(
-        image_uri=IMAGE, s3_model_data_url=f"s3://{BUCKET}/archives/alpha.tar.gz", role_arn=ROLE, sagemaker_session=w.session,
-        instance_type="ml.m5.large",
+        image_uri=IMAGE, s3_model_data_url=f"s3://{BUCKET}/archives/alpha.tar.gz", role_arn=ROLE,
+        sagemaker_session=w.session, instance_type="ml.m5.large",
     )  # fmt: skip
     model = builder.build(model_name="built")
     assert Model.get(model.model_name).primary_container.model_data_url.endswith("alpha.tar.gz")
-    endpoint = builder.deploy(endpoint_name="deployed", initial_instance_count=1, instance_type="ml.m5.large", wait=True)
+    endpoint = builder.deploy(
+        endpoint_name="deployed", initial_instance_count=1, instance_type="ml.m5.large", wait=True
+    )
     assert endpoint.invoke(body=b"y").body.read() == b"alpha:y"
     endpoint.delete()
 
@@ -606,7 +669,11 @@ def _() -> None:
 @row("Endpoint", "serverless variants")
 def _() -> None:
     # through boto3: the SDK writes MemorySizeInMb, which botocore does not know
-    variant = {"VariantName": "v", "ModelName": "alpha", "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 1}}
+    variant = {
+        "VariantName": "v",
+        "ModelName": "alpha",
+        "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 1},
+    }
     w.sagemaker.create_endpoint_config(EndpointConfigName="serverless", ProductionVariants=[variant])
     Endpoint.create(endpoint_name="serverless", endpoint_config_name="serverless")
 
@@ -627,9 +694,14 @@ def version(group: str, approval: str) -> Any:
 @row("Registry", "ModelPackageGroup, ModelPackage versions, approval, and the event that tells it")
 def _() -> None:
     queue = w.boto.client("sqs").create_queue(QueueName="approvals")["QueueUrl"]
-    arn = w.boto.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    arn = w.boto.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
     events = w.boto.client("events")
-    pattern = {"source": ["aws.sagemaker"], "detail": {"ModelPackageGroupName": ["trees"], "ModelApprovalStatus": ["Approved"]}}
+    pattern = {
+        "source": ["aws.sagemaker"],
+        "detail": {"ModelPackageGroupName": ["trees"], "ModelApprovalStatus": ["Approved"]},
+    }
     events.put_rule(Name="approved", EventPattern=json.dumps(pattern))
     events.put_targets(Rule="approved", Targets=[{"Id": "q", "Arn": arn}])
     ModelPackageGroup.create(model_package_group_name="trees", model_package_group_description="all trees")

@@ -44,7 +44,8 @@ class Listing:
         """Whether a summary passes every filter of the request."""
         name = str(summary.get(self._name) or "")
         after, before = (asked.get(f"CreationTime{end}") or asked.get(f"Created{end}") for end in ("After", "Before"))
-        created, changed = summary[self.created], summary.get("LastModifiedTime")
+        created: datetime = summary[self.created]
+        changed: datetime = summary.get("LastModifiedTime") or created
         tests = (
             asked.get("NameContains", "").lower() in name.lower(),
             name.startswith(asked.get("PipelineNamePrefix", "")),
@@ -77,8 +78,12 @@ LISTINGS = {
     "list_model_packages": Listing("ModelPackageSummaryList", "ModelPackage"),
     "list_models": Listing("Models", "Model", descending=True),
     "list_pipeline_executions": Listing(
-        "PipelineExecutionSummaries", "PipelineExecution", descending=True, name="PipelineExecutionArn", created="StartTime"
-    ),  # fmt: skip
+        "PipelineExecutionSummaries",
+        "PipelineExecution",
+        descending=True,
+        name="PipelineExecutionArn",
+        created="StartTime",
+    ),
     "list_pipelines": Listing("PipelineSummaries", "Pipeline", descending=True),
     "list_processing_jobs": Listing("ProcessingJobSummaries", "ProcessingJob"),
     "list_training_jobs": Listing("TrainingJobSummaries", "TrainingJob"),
@@ -127,6 +132,8 @@ def _read_token(token: str) -> tuple[str, str, str]:
 
 class ListOperations(SageMakerResponse):  # type: ignore[misc]  # moto counts as Any
     """The operations of `LISTINGS`; each asks moto for everything and answers with one page."""
+
+    params: Any
 
     def _listed(self, name: str, everything: Callable[[], Any]) -> Any:
         asked, listing = dict(self.params), LISTINGS[name]

@@ -10,8 +10,8 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores
 
 from seatrial.errors import UsageError
-from seatrial.rehearsal.aws.endpoints.operations import EndpointOperations
 from seatrial.rehearsal.aws.answers import as_aws_answers
+from seatrial.rehearsal.aws.endpoints.operations import EndpointOperations
 from seatrial.rehearsal.aws.job import Job
 from seatrial.rehearsal.aws.operations import Worth, executed, worth
 from seatrial.rehearsal.aws.pipelines.operations import PipelineOperations

@@ -26,7 +26,9 @@ def saying_unsupported(app: Wsgi) -> Wsgi:
             _LOG.info("%s", told)
         if "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", ""):
             kind = "text/xml"
-            error = f"<Error><Type>Sender</Type><Code>UnsupportedOperation</Code><Message>{escape(told)}</Message></Error>"
+            error = (
+                f"<Error><Type>Sender</Type><Code>UnsupportedOperation</Code><Message>{escape(told)}</Message></Error>"
+            )
             body = f"<ErrorResponse>{error}</ErrorResponse>"
         else:
             kind, body = "application/json", json.dumps({"__type": "UnsupportedOperation", "message": told})

@@ -21,6 +21,7 @@ _STEPS_PER_PAGE = 100
 class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto counts as Any
     """Create checks, Start runs, List and Describe tell what happened."""
 
+    params: Any
     world: ClassVar[World]
     shared: ClassVar[Shared]
 

@@ -1,8 +1,9 @@
-"""Answers that clients of the real service can read: what differed under the SageMaker SDK, the AWS CLI and moto's tests."""
+"""Answers as clients of the real service read them: what the SageMaker SDK, the AWS CLI and moto's tests found."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -42,9 +43,13 @@ def test_only_structures_with_required_members_are_left_out() -> None:
 
 def test_an_error_does_not_quote_itself(bench: Any) -> None:
     """moto writes 'An error occurred (...)' into the message, where the client writes it again."""
-    bench.sagemaker.create_pipeline(PipelineName="twice", PipelineDefinition=_definition(), RoleArn=bench.role, ClientRequestToken="t" * 32)
+    bench.sagemaker.create_pipeline(
+        PipelineName="twice", PipelineDefinition=_definition(), RoleArn=bench.role, ClientRequestToken="t" * 32
+    )
     with pytest.raises(ClientError) as refusal:
-        bench.sagemaker.create_pipeline(PipelineName="twice", PipelineDefinition=_definition(), RoleArn=bench.role, ClientRequestToken="u" * 32)
+        bench.sagemaker.create_pipeline(
+            PipelineName="twice", PipelineDefinition=_definition(), RoleArn=bench.role, ClientRequestToken="u" * 32
+        )
     message = refusal.value.response["Error"]["Message"]
     assert message.startswith("Pipeline names must be unique")
     group = {"ModelPackageGroupName": "no-such-group"}
@@ -91,7 +96,9 @@ def test_a_condition_is_negated_as_the_sdk_and_our_compiler_write_it(bench: Any,
     bench.sagemaker.create_pipeline(
         PipelineName=name, PipelineDefinition=definition, RoleArn=bench.role, ClientRequestToken=name.ljust(32, "n")
     )
-    arn = bench.sagemaker.start_pipeline_execution(PipelineName=name, ClientRequestToken="n" * 32)["PipelineExecutionArn"]
+    arn = bench.sagemaker.start_pipeline_execution(PipelineName=name, ClientRequestToken="n" * 32)[
+        "PipelineExecutionArn"
+    ]
     assert _status(bench, arn) == "Succeeded"
     step = bench.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)["PipelineExecutionSteps"][0]
     assert step["Metadata"]["Condition"]["Outcome"] == str(outcome)
@@ -100,7 +107,7 @@ def test_a_condition_is_negated_as_the_sdk_and_our_compiler_write_it(bench: Any,
 def test_a_pipeline_that_is_not_there_is_resource_not_found(bench: Any) -> None:
     """The SDK decides by the code; moto says ValidationException."""
     arn = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/none/execution/abcdefghijkl"
-    for call in (
+    calls: tuple[Callable[[], Any], ...] = (
         lambda: bench.sagemaker.describe_pipeline(PipelineName="none"),
         lambda: bench.sagemaker.update_pipeline(PipelineName="none", PipelineDescription="x"),
         lambda: bench.sagemaker.delete_pipeline(PipelineName="none", ClientRequestToken="d" * 32),
@@ -108,7 +115,8 @@ def test_a_pipeline_that_is_not_there_is_resource_not_found(bench: Any) -> None:
         lambda: bench.sagemaker.list_pipeline_executions(PipelineName="none"),
         lambda: bench.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn),
         lambda: bench.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn),
-    ):
+    )
+    for call in calls:
         with pytest.raises(ClientError) as refusal:
             call()
         assert refusal.value.response["Error"]["Code"] == "ResourceNotFound"
@@ -152,7 +160,7 @@ def test_a_job_is_deleted_when_it_has_ended(bench: Any, kind: str) -> None:
     getattr(bench.sagemaker, f"stop_{kind}_job")(**{key: name})
     bench.ended(kind, name)
     delete(**{key: name})
-    with pytest.raises(ClientError, match="(?i)found|find"):
+    with pytest.raises(ClientError, match=r"(?i)found|find"):
         getattr(bench.sagemaker, f"describe_{kind}_job")(**{key: name})
     assert name not in str(getattr(bench.sagemaker, f"list_{kind}_jobs")(NameContains=name))
 
@@ -160,7 +168,11 @@ def test_a_job_is_deleted_when_it_has_ended(bench: Any, kind: str) -> None:
 @pytest.mark.parametrize(
     ("service", "operation", "asked"),
     [
-        ("iam", "simulate_principal_policy", {"PolicySourceArn": "arn:aws:iam::123456789012:role/r", "ActionNames": ["a:B"]}),
+        (
+            "iam",
+            "simulate_principal_policy",
+            {"PolicySourceArn": "arn:aws:iam::123456789012:role/r", "ActionNames": ["a:B"]},
+        ),
         ("logs", "list_anomalies", {}),
     ],
 )

@@ -64,7 +64,9 @@ def test_pages_hold_each_item_once_and_in_order(jobs: list[tuple[str, int, str]]
         and (after is None or (_BEGUN + timedelta(hours=each[1])).replace(tzinfo=UTC) > after)
     ]
     keys = {"Name": lambda e: (e[0],), "Status": lambda e: (e[2], e[1], e[0])}
-    wanted.sort(key=keys.get(asked.get("SortBy", ""), lambda e: (e[1], e[0])), reverse=asked.get("SortOrder") == "Descending")
+    wanted.sort(
+        key=keys.get(asked.get("SortBy", ""), lambda e: (e[1], e[0])), reverse=asked.get("SortOrder") == "Descending"
+    )
     assert _pages([_summary(*each) for each in jobs], asked) == [each[0] for each in wanted]
 
 
@@ -94,7 +96,9 @@ def test_models_are_paged_filtered_and_sorted_over_http(bench: Any) -> None:
     """moto's ListModels gives everything whatever is asked."""
     for number in (2, 0, 3, 1):
         container = {"Image": bench.uri}
-        bench.sagemaker.create_model(ModelName=f"listed-{number}", ExecutionRoleArn=bench.role, PrimaryContainer=container)
+        bench.sagemaker.create_model(
+            ModelName=f"listed-{number}", ExecutionRoleArn=bench.role, PrimaryContainer=container
+        )
     asked = {"NameContains": "LISTED-", "PaginationConfig": {"PageSize": 3}}
     assert _names(bench, "list_models", "Models", "ModelName", **asked) == [f"listed-{n}" for n in (1, 3, 0, 2)]
     by_name = {**asked, "SortBy": "Name", "SortOrder": "Ascending"}
@@ -105,7 +109,9 @@ def test_models_are_paged_filtered_and_sorted_over_http(bench: Any) -> None:
 def test_jobs_are_filtered_before_the_page_is_cut(bench: Any) -> None:
     """moto cuts first: one page of the right state could be empty, and its sort order is not looked at."""
     for number, ending in enumerate("0101"):
-        bench.process(f"paged-{number}", f"open('/opt/ml/processing/out/x', 'w').write('x'); raise SystemExit({ending})")
+        bench.process(
+            f"paged-{number}", f"open('/opt/ml/processing/out/x', 'w').write('x'); raise SystemExit({ending})"
+        )
     asked = {"NameContains": "paged-", "StatusEquals": "Failed", "SortBy": "Name", "SortOrder": "Descending"}
     page = bench.sagemaker.list_processing_jobs(**asked, MaxResults=2)
     assert [each["ProcessingJobName"] for each in page["ProcessingJobSummaries"]] == ["paged-3", "paged-1"]
@@ -114,7 +120,10 @@ def test_jobs_are_filtered_before_the_page_is_cut(bench: Any) -> None:
     for hours, found in ((-1, 4), (1, 0)):  # clients send whole seconds
         for filter_name in ("CreationTimeAfter", "LastModifiedTimeAfter"):
             cut = {filter_name: now + timedelta(hours=hours)}
-            assert len(bench.sagemaker.list_processing_jobs(NameContains="paged-", **cut)["ProcessingJobSummaries"]) == found
+            assert (
+                len(bench.sagemaker.list_processing_jobs(NameContains="paged-", **cut)["ProcessingJobSummaries"])
+                == found
+            )
     listed = bench.sagemaker.list_processing_jobs(NameContains="paged-1")["ProcessingJobSummaries"][0]
     said = bench.sagemaker.describe_processing_job(ProcessingJobName="paged-1")
     assert {key: said[key] for key in listed} == listed

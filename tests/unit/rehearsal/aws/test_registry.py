@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,11 +33,12 @@ def test_a_version_that_was_deleted_is_gone_and_its_number_stays_used(bench: Any
     bench.sagemaker.create_model_package_group(ModelPackageGroupName="numbers")
     first, second = _version(bench, "numbers"), _version(bench, "numbers")
     bench.sagemaker.delete_model_package(ModelPackageName=first)
-    for call in (
+    calls: tuple[Callable[[], Any], ...] = (
         lambda: bench.sagemaker.describe_model_package(ModelPackageName=first),
         lambda: bench.sagemaker.update_model_package(ModelPackageArn=first, ModelApprovalStatus="Approved"),
         lambda: bench.sagemaker.delete_model_package(ModelPackageName=first),
-    ):
+    )
+    for call in calls:
         with pytest.raises(ClientError, match="does not exist"):
             call()
     third = _version(bench, "numbers")
