@@ -58,6 +58,7 @@ class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
 
     def _pipeline(self) -> Any:
         name = self.params["PipelineName"].rpartition(":pipeline/")[2]
+        self.params = {**self.params, "PipelineName": name}  # an ARN does as well, and moto knows names only
         pipeline = self.sagemaker_backend.pipelines.get(name)
         if pipeline is None:
             arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:pipeline/{name}"

@@ -143,7 +143,7 @@ def test_an_update_of_a_pipeline_changes_its_time(bench: Any) -> None:
     )
     before = bench.sagemaker.describe_pipeline(PipelineName="dated")
     bench.sagemaker.update_pipeline(PipelineName="dated", PipelineDescription="later")
-    after = bench.sagemaker.describe_pipeline(PipelineName="dated")
+    after = bench.sagemaker.describe_pipeline(PipelineName=before["PipelineArn"])  # an ARN names it as well
     assert after["LastModifiedTime"] > before["LastModifiedTime"]
     assert after["CreationTime"] == before["CreationTime"]
 
@@ -182,3 +182,18 @@ def test_an_operation_that_moto_lacks_is_refused_at_once(bench: Any, service: st
         getattr(bench.client(service), operation)(**asked)
     assert refusal.value.response["Error"]["Code"] == "UnsupportedOperation"
     assert refusal.value.response["ResponseMetadata"]["RetryAttempts"] == 0
+
+
+def test_a_prefix_gives_the_lines_of_one_job(bench: Any) -> None:
+    """moto gives those of every job, the prefix or not."""
+    for name in ("told-one", "told-two"):
+        bench.process(name, f"print('this is {name}'); open('/opt/ml/processing/out/x', 'w').write('x')")
+    group = "/aws/sagemaker/ProcessingJobs"
+
+    def lines(**asked: Any) -> list[str]:
+        return [each["message"] for each in bench.logs.filter_log_events(logGroupName=group, **asked)["events"]]
+
+    assert lines(logStreamNamePrefix="told-one/") == ["this is told-one"]
+    assert lines(logStreamNamePrefix="told-three/") == []
+    assert lines(logStreamNamePrefix="told-", filterPattern="two") == ["this is told-two"]
+    assert {"this is told-one", "this is told-two"} <= set(lines())

@@ -87,6 +87,22 @@ def test_what_comes_and_goes_between_pages_repeats_and_hides_nothing(
         assert {each[0] for each in jobs} - set(seen) <= {gone["TrainingJobName"] if gone else ""}
 
 
+def test_training_jobs_are_chosen_by_state_after_the_page_is_cut() -> None:
+    """As its documentation says; a client that stops at the first short page misses jobs there as it does here."""
+    jobs = [_summary("a", 0, "Completed"), _summary("b", 1, "Failed"), _summary("c", 2, "Completed")]
+    asked = {"MaxResults": 1, "StatusEquals": "Failed"}
+    page, token = page_of(_LISTING, list(jobs), asked)
+    assert page == []
+    assert token is not None
+    page, token = page_of(LISTINGS["list_processing_jobs"], [_as_processing(each) for each in jobs], asked)
+    assert [each["ProcessingJobName"] for each in page] == ["b"]
+    assert token is None
+
+
+def _as_processing(summary: dict[str, Any]) -> dict[str, Any]:
+    return {key.replace("Training", "Processing"): value for key, value in summary.items()}
+
+
 def _names(bench: Any, operation: str, key: str, member: str, **asked: Any) -> list[str]:
     pages = bench.sagemaker.get_paginator(operation).paginate(**asked)
     return [each[member] for page in pages for each in page[key]]
