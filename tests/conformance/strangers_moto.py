@@ -4,12 +4,12 @@ Usage: python tests/conformance/strangers_moto.py PYTHON SDIST [--verbose]
 
 PYTHON is the interpreter of an environment with ``moto[server]``, ``pytest`` and ``freezegun``; SDIST is the source
 distribution of the same moto (``pip download moto==5.2.5 --no-binary moto --no-deps``), which holds the tests. They are
-unpacked into a temporary folder, and run in moto's server mode three times: against plain moto, against the offline AWS,
-and against the offline AWS prepared (``strangers_moto_plugin``: roles, definitions and endpoints that exist).
+unpacked into a temporary folder, and run in moto's server mode three times: against plain moto, the offline AWS, and
+the offline AWS prepared (``strangers_moto_plugin``: roles and definitions that exist).
 
-The last run is held to ``strangers_moto_differences.toml``: each test that passes with plain moto and fails here must be
-listed there under a reason, and must fail with what that reason says. Exit code 1 where a test is not listed, fails with
-something else, or is listed and passes.
+The last run is held to ``strangers_moto_differences.toml``: each test that passes with plain moto and fails here must
+be listed there under a reason, and must fail with what that reason says. Exit code 1 where a test is not listed, fails
+with something else, or is listed and passes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from pathlib import Path
 from seatrial.rehearsal.aws import Image, OfflineAws
 
 HERE = Path(__file__).parent
-PARTS = ("tests/__init__.py", "tests/conftest.py", "tests/test_sagemaker", "tests/test_sagemakermetrics", "tests/test_sagemakerruntime")  # fmt: skip
+PARTS = ("tests/__init__.py", "tests/conftest.py", "tests/test_sagemaker")  # metrics and runtime too
 PASSED, SKIPPED = "passed", "skipped"
 # What moto's tests take for granted: a job of any image ends well, an endpoint of any image is healthy.
 TRAIN = "import pathlib; pathlib.Path('/opt/ml/model/model.txt').write_text('fitted')"

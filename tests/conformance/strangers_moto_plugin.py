@@ -1,9 +1,9 @@
 """Gives moto's tests what the real service would ask them for first, so that they get as far as what they test.
 
-``pytest -p strangers_moto_plugin``, in moto's own test run. The tests name roles that nobody has made, several of them in
-a form that no role has; create pipelines whose definition is no definition; and use an endpoint in the instant after its
-creation. So a role is made before the request that names it (or replaced where it cannot exist), a malformed definition
-is replaced by a small one, and CreateEndpoint waits for the endpoint. Nothing else is touched.
+``pytest -p strangers_moto_plugin``, in moto's own test run. The tests name roles that nobody has made, several of them
+in a form that no role has; create pipelines whose definition is no definition; and use an endpoint in the instant after
+its creation. So a role is made before the request that names it (or replaced where it cannot exist), a malformed
+definition is replaced by a small one, and CreateEndpoint waits for the endpoint. Nothing else is touched.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 Usage: python tests/conformance/strangers_sdk.py PYTHON [WORD ...]
 
-PYTHON is the interpreter of an environment with ``sagemaker==3.27.0`` and ``moto`` (as for ``sagemaker_sdk.py``); it runs
-``strangers_sdk_calls.py``. Words choose rows. *worked*: the calls had the effect that the row asserts. *refused*: the offline
-AWS said 'unsupported'. *wrong*: anything else. Exit code 1 where a row is wrong, or is refused and not listed here.
+PYTHON is the interpreter of an environment with ``sagemaker==3.27.0`` and ``moto`` (as for ``sagemaker_sdk.py``); it
+runs ``strangers_sdk_calls.py``. Words choose rows. *worked*: the calls had the effect that the row asserts. *refused*:
+the offline AWS said 'unsupported'. *wrong*: anything else. Exit code 1 where a row is wrong, or is refused and not
+listed here.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ REFUSED = frozenset(
         "serverless variants",
     }
 )
-# The image's program: a processing job copies what it finds and says what it was told; the accuracy comes from the data.
+# The image's program: a processing job says what it found and was told; the accuracy comes from the data.
 RUN = """
 import json, os, sys
 from pathlib import Path
@@ -98,8 +99,7 @@ def main() -> int:
         done = subprocess.run(
             [str(given.python), str(script), *given.words],
             env=environment | aws.environment() | {"HOME": name, "SAGEMAKER_TELEMETRY_OPT_OUT": "true"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             check=False,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tarfile
 import tempfile
 import time
 import traceback
@@ -18,8 +19,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.conformance import sagemaker_sdk_pipelines as written  # isort: skip - sets what the SDK reads when imported
+
 import boto3
-import sagemaker_sdk_pipelines as written  # sets the environment that the SDK reads
 from botocore.exceptions import ClientError, WaiterError
 from sagemaker.core.helper.session_helper import Session
 from sagemaker.core.processing import Processor, ScriptProcessor
@@ -42,6 +46,8 @@ from sagemaker.core.shapes import (
     MetricDefinition,
     OutputDataConfig,
     OutputParameter,
+    ProcessingOutput,
+    ProcessingS3Output,
     ProductionVariant,
 )
 from sagemaker.core.training.configs import Compute, InputData, SourceCode
@@ -50,7 +56,9 @@ from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.mlops.workflow.callback_step import CallbackOutput, CallbackOutputTypeEnum, CallbackStep
 from sagemaker.mlops.workflow.parallelism_config import ParallelismConfiguration
 from sagemaker.mlops.workflow.pipeline import Pipeline
+from sagemaker.mlops.workflow.retry import StepExceptionTypeEnum, StepRetryPolicy
 from sagemaker.mlops.workflow.selective_execution_config import SelectiveExecutionConfig
+from sagemaker.mlops.workflow.steps import ProcessingStep
 from sagemaker.serve.model_builder import ModelBuilder
 from sagemaker.train.model_trainer import ModelTrainer
 
@@ -94,7 +102,7 @@ class World:
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr(
                 "tell.py",
-                "def handler(event, context):\n    return {'status': 'told ' + json_of(event)}\n\nimport json\njson_of = json.dumps\n",
+                "import json\ndef handler(event, context):\n    return {'status': 'told ' + json.dumps(event)}\n",
             )
         self.boto.client("lambda").create_function(
             FunctionName="tell", Runtime="python3.11", Role="arn:aws:iam::123456789012:role/functions",
@@ -114,9 +122,7 @@ class World:
 
     def slow_pipeline(self, name: str) -> Any:
         step = self.processor(["python3", "-c", "import time; time.sleep(60)"]).run(inputs=[], outputs=[])
-        return Pipeline(
-            name, steps=[written.ProcessingStep("Slow", step_args=step)], sagemaker_session=self.kit.session
-        )
+        return Pipeline(name, steps=[ProcessingStep("Slow", step_args=step)], sagemaker_session=self.kit.session)
 
     def processor(self, entrypoint: list[str], session: Any = None) -> Any:
         return Processor(
@@ -135,8 +141,6 @@ class World:
         )  # fmt: skip
 
     def model(self, name: str, text: str) -> Any:
-        import tarfile
-
         body = BytesIO()
         with tarfile.open(fileobj=body, mode="w:gz") as archive:
             entry = tarfile.TarInfo("model.txt")
@@ -148,7 +152,13 @@ class World:
 
     def config(self, name: str, *models: str) -> Any:
         variants = [
-            ProductionVariant(variant_name=f"v-{model}", model_name=model, initial_instance_count=1, instance_type="ml.m5.large", initial_variant_weight=1.0)
+            ProductionVariant(
+                variant_name=f"v-{model}",
+                model_name=model,
+                initial_instance_count=1,
+                instance_type="ml.m5.large",
+                initial_variant_weight=1.0,
+            )
             for model in models
         ]  # fmt: skip
         return EndpointConfig.create(endpoint_config_name=name, production_variants=variants)
@@ -336,9 +346,9 @@ def _() -> None:
 
 @row("Pipeline", "retry policies: a program's own failure is not repeated")
 def _() -> None:
-    policy = written.StepRetryPolicy(exception_types=[written.StepExceptionTypeEnum.THROTTLING], max_attempts=5)
+    policy = StepRetryPolicy(exception_types=[StepExceptionTypeEnum.THROTTLING], max_attempts=5)
     args = w.processor(["python3", "-c", "raise SystemExit('no')"]).run(inputs=[], outputs=[])
-    step = written.ProcessingStep("Wrong", step_args=args, retry_policies=[policy])
+    step = ProcessingStep("Wrong", step_args=args, retry_policies=[policy])
     pipeline = Pipeline("policies", steps=[step], sagemaker_session=w.kit.session)
     pipeline.upsert(role_arn=ROLE)
     execution = pipeline.start()
@@ -350,9 +360,7 @@ def _() -> None:
 @row("Pipeline", "parallelism: MaxParallelExecutionSteps keeps two steps apart")
 def _() -> None:
     command = ["python3", "-c", "import time; time.sleep(1)"]
-    steps = [
-        written.ProcessingStep(f"Apart{n}", step_args=w.processor(command).run(inputs=[], outputs=[])) for n in range(2)
-    ]
+    steps = [ProcessingStep(f"Apart{n}", step_args=w.processor(command).run(inputs=[], outputs=[])) for n in range(2)]
     pipeline = Pipeline("apart", steps=steps, sagemaker_session=w.kit.session)
     pipeline.upsert(role_arn=ROLE)
     execution = pipeline.start(parallelism_config=ParallelismConfiguration(max_parallel_execution_steps=1))
@@ -416,9 +424,9 @@ def _() -> None:
     processor = w.processor(["python3", "/opt/program/run.py"], w.session)
     processor.env = {"WORD": "given"}
     kit = w.kit
-    output = written.ProcessingOutput(
+    output = ProcessingOutput(
         output_name="made",
-        s3_output=written.ProcessingS3Output(
+        s3_output=ProcessingS3Output(
             s3_uri=f"s3://{BUCKET}/alone", local_path="/opt/ml/processing/made", s3_upload_mode="EndOfJob"
         ),
     )
@@ -498,10 +506,9 @@ def _() -> None:
     assert [(each.metric_name, each.value) for each in job.final_metric_data_list] == [("accuracy", 0.75)]
     with tempfile.TemporaryDirectory() as folder:
         w.session.download_data(folder, BUCKET, job.model_artifacts.s3_model_artifacts.split("/", 3)[3])
-        import tarfile
-
         with tarfile.open(Path(folder, "model.tar.gz")) as archive:
-            assert archive.extractfile("model.txt").read() == b"0.5 0.9"
+            archive.extract("model.txt", folder, filter="data")
+        assert Path(folder, "model.txt").read_text() == "0.5 0.9"
     assert [
         each["Status"]
         for each in w.sagemaker.describe_training_job(TrainingJobName=job.training_job_name)[
@@ -647,8 +654,8 @@ def _() -> None:
 @row("Endpoint", "ModelBuilder.build and deploy")
 def _() -> None:
     builder = ModelBuilder(
-        image_uri=IMAGE, s3_model_data_url=f"s3://{BUCKET}/archives/alpha.tar.gz", role_arn=ROLE, sagemaker_session=w.session,
-        instance_type="ml.m5.large",
+        image_uri=IMAGE, s3_model_data_url=f"s3://{BUCKET}/archives/alpha.tar.gz", role_arn=ROLE,
+        sagemaker_session=w.session, instance_type="ml.m5.large",
     )  # fmt: skip
     model = builder.build(model_name="built")
     assert Model.get(model.model_name).primary_container.model_data_url.endswith("alpha.tar.gz")

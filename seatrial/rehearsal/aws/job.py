@@ -64,6 +64,7 @@ class Job(ABC):
         self.ended: datetime | None = None
         self.done = threading.Event()
         self._record = record
+        record.creation_time = self.created
         self._lock = threading.Lock()
         self._watched: Watched | None = None
         self._stop_asked = False

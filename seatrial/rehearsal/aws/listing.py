@@ -1,7 +1,8 @@
 """The List operations: filters, order and pages as the service gives them.
 
 moto cuts the page before it filters and sorts, or knows neither pages nor filters. Here it only supplies the
-summaries. A token names the last item of its page, so that what is created or deleted between two pages neither
+summaries. ListTrainingJobs alone cuts the page before it looks at the state: the service documents that it does.
+A token names the last item of its page, so that what is created or deleted between two pages neither
 repeats an item nor hides one.
 """
 
@@ -39,16 +40,18 @@ class Listing:
     name: str = ""
     created: str = "CreationTime"
     page: int = 10
+    status_after_cut: bool = False  # the page is cut first, and may then hold fewer than there are
 
     def kept(self, summary: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
         """Whether a summary passes every filter of the request."""
         name = str(summary.get(self._name) or "")
         after, before = (asked.get(f"CreationTime{end}") or asked.get(f"Created{end}") for end in ("After", "Before"))
-        created, changed = summary[self.created], summary.get("LastModifiedTime")
+        created: datetime = summary[self.created]
+        changed: datetime = summary.get("LastModifiedTime") or created
         tests = (
             asked.get("NameContains", "").lower() in name.lower(),
             name.startswith(asked.get("PipelineNamePrefix", "")),
-            asked.get("StatusEquals") in (None, summary.get(f"{self.what}Status")),
+            self.status_after_cut or self.in_status(summary, asked),
             asked.get("ModelApprovalStatus") in (None, summary.get("ModelApprovalStatus")),
             after is None or created > _like(after, created),
             before is None or created < _like(before, created),
@@ -56,6 +59,10 @@ class Listing:
             "LastModifiedTimeBefore" not in asked or changed < _like(asked["LastModifiedTimeBefore"], changed),
         )
         return all(tests)
+
+    def in_status(self, summary: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+        """Whether a summary is in the state that is asked for."""
+        return asked.get("StatusEquals") in (None, summary.get(f"{self.what}Status"))
 
     @property
     def _name(self) -> str:
@@ -82,10 +89,10 @@ LISTINGS = {
         descending=True,
         name="PipelineExecutionArn",
         created="StartTime",
-    ),  # fmt: skip
+    ),
     "list_pipelines": Listing("PipelineSummaries", "Pipeline", descending=True),
     "list_processing_jobs": Listing("ProcessingJobSummaries", "ProcessingJob"),
-    "list_training_jobs": Listing("TrainingJobSummaries", "TrainingJob"),
+    "list_training_jobs": Listing("TrainingJobSummaries", "TrainingJob", status_after_cut=True),
 }
 
 
@@ -108,7 +115,7 @@ def page_of(
         chosen = [(place, each) for place, each in chosen if (place < last if order == "Descending" else place > last)]
     count = int(asked.get("MaxResults") or listing.page)
     more = _token(chosen[count - 1][0]) if len(chosen) > count else None
-    return [each for _, each in chosen[:count]], more
+    return [each for _, each in chosen[:count] if listing.in_status(each, asked)], more
 
 
 def _like(asked: Any, kept: datetime) -> datetime:
@@ -131,6 +138,8 @@ def _read_token(token: str) -> tuple[str, str, str]:
 
 class ListOperations(SageMakerResponse):  # type: ignore[misc]  # moto counts as Any
     """The operations of `LISTINGS`; each asks moto for everything and answers with one page."""
+
+    params: Any
 
     def _listed(self, name: str, everything: Callable[[], Any]) -> Any:
         asked, listing = dict(self.params), LISTINGS[name]

@@ -22,6 +22,7 @@ _STEPS_PER_PAGE = 100
 class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto counts as Any
     """Create checks, Start runs, List and Describe tell what happened."""
 
+    params: Any
     world: ClassVar[World]
     shared: ClassVar[Shared]
 
@@ -58,6 +59,7 @@ class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
 
     def _pipeline(self) -> Any:
         name = self.params["PipelineName"].rpartition(":pipeline/")[2]
+        self.params = {**self.params, "PipelineName": name}  # an ARN does as well, and moto knows names only
         pipeline = self.sagemaker_backend.pipelines.get(name)
         if pipeline is None:
             arn = f"arn:aws:sagemaker:{self.region}:{self.current_account}:pipeline/{name}"
@@ -71,7 +73,7 @@ class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
             self.params = {key: value for key, value in self.params.items() if key != "PipelineDefinitionS3Location"}
             self.params["PipelineDefinition"] = self._read_s3(place)
         if self.params.get("PipelineDefinition") is not None:
-            _read(self.params["PipelineDefinition"])
+            _refuse_unfit(self.params["PipelineDefinition"])
 
     def _read_s3(self, place: dict[str, str]) -> str:
         try:
@@ -184,3 +186,17 @@ class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
         if not self.shared.callbacks.answer(self.params["CallbackToken"], answer):
             raise Refused("ResourceNotFound", "No step waits for this callback token")
         return ActionResult({})
+
+
+def _refuse_unfit(text: str) -> None:
+    try:
+        document = json.loads(text)
+    except ValueError as wrong:
+        raise invalid(f"Unable to parse pipeline definition: it is not JSON ({wrong})") from wrong
+    try:
+        refuse_malformed(document)
+    except Malformed as wrong:
+        raise invalid(str(wrong)) from wrong
+    gaps = read_definition(document).unsupported
+    if gaps:
+        raise unsupported(f"in pipelines: {', '.join(gaps)}")

@@ -224,3 +224,38 @@ def test_a_deployment_that_could_not_run_is_refused(bench: Any, deployment: dict
     name = f"refuses-{len(words)}"
     with _serving(bench, name, {"main": ("old", 1)}), pytest.raises(ClientError, match=words):
         bench.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=name, DeploymentConfig=deployment)
+
+
+def test_weights_go_to_variants_that_exist_once_each(bench: Any) -> None:
+    """They were read over; the update said that it was done."""
+    with _serving(bench, "weighed", {"a": ("a", 1), "b": ("b", 1)}) as invoke:
+
+        def weigh(*wanted: tuple[str, float]) -> None:
+            bench.sagemaker.update_endpoint_weights_and_capacities(
+                EndpointName="weighed",
+                DesiredWeightsAndCapacities=[{"VariantName": name, "DesiredWeight": weight} for name, weight in wanted],
+            )
+
+        with pytest.raises(ClientError, match="not present within endpoint configuration"):
+            weigh(("a", 0), ("c", 1))
+        with pytest.raises(ClientError, match="non-unique"):
+            weigh(("a", 0), ("a", 1))
+        assert {each["CurrentWeight"] for each in _settled(bench, "weighed")["ProductionVariants"]} == {1.0}
+        weigh(("a", 0), ("b", 1))
+        assert {invoke() for _ in range(10)} == {"b:x"}
+
+
+@pytest.mark.parametrize("kept", ["RetainAllVariantProperties", "RetainDeploymentConfig"])
+def test_what_an_update_would_keep_is_refused(bench: Any, kept: str) -> None:
+    """It was read over, and the weights of the new configuration taken."""
+    name = kept.lower()
+    with _serving(bench, name, {"main": ("one", 1)}) as invoke:
+        with pytest.raises(ClientError, match=f"does not support {kept}"):
+            bench.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=name, **{kept: True})
+        assert invoke() == "one:x"
+
+
+def test_what_is_not_there_is_named_by_its_arn(bench: Any) -> None:
+    """As AWS names it."""
+    with pytest.raises(ClientError, match='endpoint "arn:aws:sagemaker:us-east-1:123456789012:endpoint/none"'):
+        bench.sagemaker.describe_endpoint(EndpointName="none")

@@ -1,0 +1,29 @@
+"""CloudWatch Logs: moto's, which reads over the prefix by which everybody finds a job's stream."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from moto.logs.responses import LogsResponse
+
+
+class Logs(LogsResponse):  # type: ignore[misc]  # moto counts as Any
+    """FilterLogEvents with a stream name prefix. Without it the lines of one job come with those of all others."""
+
+    _streams: list[str] | None = None
+
+    def filter_log_events(self) -> Any:
+        """The events of the streams that begin so."""
+        prefix = self._get_param("logStreamNamePrefix")
+        group = self.logs_backend.groups.get(self._get_param("logGroupName"))
+        if prefix and group is not None:
+            self._streams = [name for name in group.streams if name.startswith(prefix)]
+            if not self._streams:
+                return json.dumps({"events": [], "searchedLogStreams": []})
+        return super().filter_log_events()
+
+    def _get_param(self, param_name: str, if_none: Any = None) -> Any:
+        if param_name == "logStreamNames" and self._streams is not None:
+            return self._streams
+        return super()._get_param(param_name, if_none)
