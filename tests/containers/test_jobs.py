@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,32 @@ def test_a_job_that_somebody_killed_is_not_said_to_lack_memory(
     assert said["FailureReason"] == (
         "AlgorithmError: up (killed by SIGKILL, and not by the kernel for its memory), exit code: 137"
     )
+
+
+@contextmanager
+def _control_group(megabytes: int) -> Iterator[Path]:
+    """A control group of this machine, of either version, with so much memory."""
+    root = Path("/sys/fs/cgroup")
+    old = (root / "memory").is_dir()
+    group = (root / "memory" if old else root) / f"seatrial-test-{os.getpid()}"
+    group.mkdir()
+    try:
+        limit = group / ("memory.limit_in_bytes" if old else "memory.max")
+        limit.write_text(str(megabytes << 20))
+        yield group
+    finally:
+        group.rmdir()
+
+
+def test_in_namespaces_too_the_kernels_kill_is_told_from_others() -> None:
+    """There is no limit there but the machine's: here the job puts itself into a group that has one."""
+    images = [Image(uri=URI, python=Path(sys.executable), workdir=Path(__file__).parent)]
+    with _control_group(100) as group, OfflineAws(images, speed=100) as aws:
+        bench = Bench(aws)
+        said = bench.process("greedy", f"open('{group}/cgroup.procs', 'w').write('0'); b'x' * (300 << 20)")
+        assert "out of memory: the kernel killed it" in said["FailureReason"]
+        said = bench.process("shot", "import os; os.kill(os.getpid(), 9)")
+        assert "not by the kernel for its memory" in said["FailureReason"]
 
 
 def test_an_instance_smaller_than_this_machine_sets_the_limit(bench: Bench) -> None:
