@@ -21,9 +21,8 @@ FROM {base}
 COPY . /program
 COPY --chmod=755 serve /usr/local/bin/serve
 WORKDIR /program
-ENTRYPOINT ["/bin/sh", "-c", "exec \"$0\" \"$@\""]
+ENTRYPOINT ["env"]
 CMD ["sh", "-c", "echo by default > /opt/ml/processing/out/said"]
-ENV PYTHONPATH=/program
 """
 
 

@@ -110,7 +110,7 @@ def test_an_instance_smaller_than_this_machine_sets_the_limit(bench: Bench) -> N
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(None, "by default"), (["sh", "-c", "echo $0 $1 > /opt/ml/processing/out/said", "asked", "so"], "asked so")],
+    [(None, "by default"), (["SAID=asked so", "sh", "-c", "echo $SAID > /opt/ml/processing/out/said"], "asked so")],
 )
 def test_without_an_entry_point_the_images_own_takes_the_arguments(
     bench: Bench, arguments: list[str] | None, said: str
