@@ -7,8 +7,8 @@ folder=$(mkdir -p "$1" && cd "$1" && pwd)
 base=$2
 
 missing=()
-for need in podman:podman runc:runc debootstrap:debootstrap; do
-  command -v "${need%:*}" >/dev/null || missing+=("${need#*:}")
+for package in podman runc netavark aardvark-dns iptables debootstrap; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing ${missing[*]}"
@@ -25,6 +25,8 @@ processes=$(at_most "$(ulimit -Hu)" 32768)
 cat >"$folder/containers.conf" <<SETTINGS
 [containers]
 default_ulimits = ["nofile=$files:$files", "nproc=$processes:$processes"]
+[network]
+network_backend = "netavark"
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
@@ -45,8 +47,8 @@ if ! podman image exists "$base"; then
     --exclude=./usr/share/locale -cf - . | podman import -q - "$base" >/dev/null
 fi
 
-# an engine that does not run containers, or loses what they say, is found out here and not in the first test
-said=$(podman run --rm --network host "$base" python3 -c 'print(6 * 7)')
+# an engine that does not run containers, has no network for them, or loses what they say, is found out here and not in the first test
+said=$(podman run --rm "$base" python3 -c 'print(6 * 7)')
 code=0
 podman run --rm --network host "$base" sh -c 'exit 3' || code=$?
 [ "$said $code" = "42 3" ] || { echo "podman ran a container that said '$said' and ended with $code, not 42 and 3"; exit 1; }

@@ -112,7 +112,8 @@ def sweep(engine: str) -> None:
         except FileNotFoundError:
             lives = False
         if not lives:
-            subprocess.run([engine, "rm", "--force", container], capture_output=True, check=False)
+            for words in _removal(container):
+                subprocess.run([engine, *words], capture_output=True, check=False)
 
 
 def command(
@@ -146,11 +147,17 @@ def command(
 
 async def remove(engine: str, name: str) -> None:
     """Remove a container; one that is gone already is what is wanted."""
-    process = await asyncio.create_subprocess_exec(
-        engine, "rm", "--force", name, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.shield(process.wait())
+    for words in _removal(name):
+        process = await asyncio.create_subprocess_exec(
+            engine, *words, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(process.wait())
+
+
+def _removal(container: str) -> tuple[list[str], list[str]]:
+    """Killed first: podman's `rm --force` gives a container ten seconds for an orderly end."""
+    return ["kill", container], ["rm", "--force", container]
 
 
 def _unusable(engine: str, why: str) -> ResourceError:

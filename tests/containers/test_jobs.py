@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,32 @@ def test_a_job_that_somebody_killed_is_not_said_to_lack_memory(
     )
 
 
+@contextmanager
+def _control_group(megabytes: int) -> Iterator[Path]:
+    """A control group of this machine, of either version, with so much memory."""
+    root = Path("/sys/fs/cgroup")
+    old = (root / "memory").is_dir()
+    group = (root / "memory" if old else root) / f"seatrial-test-{os.getpid()}"
+    group.mkdir()
+    try:
+        limit = group / ("memory.limit_in_bytes" if old else "memory.max")
+        limit.write_text(str(megabytes << 20))
+        yield group
+    finally:
+        group.rmdir()
+
+
+def test_in_namespaces_too_the_kernels_kill_is_told_from_others() -> None:
+    """There is no limit there but the machine's: here the job puts itself into a group that has one."""
+    images = [Image(uri=URI, python=Path(sys.executable), workdir=Path(__file__).parent)]
+    with _control_group(100) as group, OfflineAws(images, speed=100) as aws:
+        bench = Bench(aws)
+        said = bench.process("greedy", f"open('{group}/cgroup.procs', 'w').write('0'); b'x' * (300 << 20)")
+        assert "out of memory: the kernel killed it" in said["FailureReason"]
+        said = bench.process("shot", "import os; os.kill(os.getpid(), 9)")
+        assert "not by the kernel for its memory" in said["FailureReason"]
+
+
 def test_an_instance_smaller_than_this_machine_sets_the_limit(bench: Bench) -> None:
     """ml.m5.large has 8 GiB; a machine with less keeps what it has."""
     code = (
@@ -79,6 +106,19 @@ def test_an_instance_smaller_than_this_machine_sets_the_limit(bench: Bench) -> N
     here = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limit = bench.read("limited/made/limit").decode().strip()
     assert limit == str(8 << 30) if here > 8 << 30 else limit == "max" or int(limit) > here
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(None, "by default"), (["SAID=asked so", "sh", "-c", "echo $SAID > /opt/ml/processing/out/said"], "asked so")],
+)
+def test_without_an_entry_point_the_images_own_takes_the_arguments(
+    bench: Bench, arguments: list[str] | None, said: str
+) -> None:
+    app = {"ImageUri": bench.uri} | ({"ContainerArguments": arguments} if arguments else {})
+    name = f"own-entry-{len(said)}"
+    assert bench.process(name, "", AppSpecification=app)["ProcessingJobStatus"] == "Completed"
+    assert bench.read(f"{name}/made/said").decode().strip() == said
 
 
 def test_nothing_is_left_when_jobs_have_ended(bench: Bench, containers: Callable[[str], list[str]]) -> None:

@@ -27,15 +27,29 @@ def test_another_holdout_than_the_frozen_one_is_refused(line: Any, tmp_path: Pat
     settings = line.root / "recipes" / "parcels" / "model.toml"
     text = settings.read_text()
     frozen = line.results["split"].holdout_digest
-    outputs = [Dataset(tmp_path / name) for name in ("a", "b", "c")]
+    outputs = (Dataset(tmp_path / "a"), Dataset(tmp_path / "b"), Dataset(tmp_path / "c"))
     try:
         settings.write_text(text.replace("[split]", f'[split]\nholdout_digest = "{frozen}"'))
         assert split("parcels", line.raw(), *outputs).holdout_digest == frozen
         settings.write_text(text.replace("[split]", f'[split]\nholdout_digest = "{"0" * 64}"'))
         with pytest.raises(DataError, match="holdout"):
-            split("parcels", line.raw(), *[Dataset(tmp_path / name) for name in ("d", "e", "f")])
+            split("parcels", line.raw(), *(Dataset(tmp_path / "d"), Dataset(tmp_path / "e"), Dataset(tmp_path / "f")))
     finally:
         settings.write_text(text)
+
+
+def test_rows_of_later_days_can_be_left_out_of_training_alone(line: Any, tmp_path: Path) -> None:
+    whole = line.parts()
+    outputs = (Dataset(tmp_path / "a"), Dataset(tmp_path / "b"), Dataset(tmp_path / "c"))
+    digest = split("parcels", line.raw(), *outputs, train_until="2024-03-31").holdout_digest
+    assert digest == line.results["split"].holdout_digest
+    assert outputs[0].metadata["last"] < "2024-04-01" <= whole[0].metadata["last"]
+    assert 0 < outputs[0].metadata["rows"] < whole[0].metadata["rows"]
+    assert [o.metadata["digest"] for o in outputs[1:]] == [w.metadata["digest"] for w in whole[1:]]
+    with pytest.raises(DataError, match="no training row up to 1999-01-01"):
+        split("parcels", line.raw(), *outputs, train_until="1999-01-01")
+    with pytest.raises(UsageError, match="'March', which is no day"):
+        split("parcels", line.raw(), *outputs, train_until="March")
 
 
 def test_every_column_is_described(line: Any) -> None:

@@ -11,7 +11,7 @@ from moto.core.utils import utcnow
 from moto.sagemaker.responses import SageMakerResponse
 
 from seatrial.rehearsal.aws.operations import executed
-from seatrial.rehearsal.aws.pipelines.definition import Malformed, read_definition
+from seatrial.rehearsal.aws.pipelines.definition import Malformed, read_definition, refuse_malformed
 from seatrial.rehearsal.aws.pipelines.execution import Execution, Shared
 from seatrial.rehearsal.aws.refusals import Refused, invalid, unsupported
 from seatrial.rehearsal.aws.world import World
