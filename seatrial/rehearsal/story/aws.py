@@ -107,7 +107,7 @@ class AwsStory:
         with stage("account"):
             self._furnish()
         with stage("train"):
-            first = self._train(self._model.rehearsal.first)
+            first = self._train(self._model.rehearsal.model_dump(mode="json")["first"])
         with stage("release"):
             self._release_first(first)
         with stage("retrain"):
