@@ -144,7 +144,7 @@ def test_a_killed_deployment_is_finished_by_the_next(
     assert isinstance(harbour.endpoints, AwsEndpoints)
     mortal = connect(tmp_path / "state")
     aws = Mortal(stack.region, last)
-    for part in (mortal.registry, mortal.registry._ledger, mortal.endpoints):
+    for part in (mortal.registry, mortal.registry._ledger, mortal.endpoints, mortal.endpoints._made):
         part._aws = aws
     with pytest.raises(Killed):
         Harbour(mortal.registry, mortal.endpoints, harbour.packages).deploy(2)

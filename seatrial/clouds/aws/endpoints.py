@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seatrial.clouds.aws import scaling
-from seatrial.clouds.aws.deployment import REPLACES, Names, Plan, alarms, deployment_config
+from seatrial.clouds.aws.deployment import Names, Plan, alarms, deployment_config
 from seatrial.clouds.aws.failures import Refused
+from seatrial.clouds.aws.made import Made, Serving
 from seatrial.clouds.aws.names import model_of
 from seatrial.clouds.aws.session import Aws
 from seatrial.clouds.aws.stack import StackOutputs
@@ -27,24 +26,6 @@ from seatrial.project import Endpoint, Rollout
 
 Json = Any
 _log = logging.getLogger(__name__)
-_BUSY = ("Creating", "Updating", "RollingBack", "SystemUpdating", "Deleting")
-_FIRST_LOOK_S = 0.05
-_SLOWEST_LOOK_S = 15.0
-_LONGEST_S = 10 * 3600.0
-_KEPT = 3
-"""Configurations of the chain that stay: what serves, and two to go back to."""
-
-
-@dataclass(frozen=True)
-class _Serving:
-    """What a configuration serves."""
-
-    config: str
-    sagemaker_model: str
-    version: str
-    digest: str
-    settings: Endpoint
-    replaces: str | None
 
 
 class AwsEndpoints:
@@ -72,6 +53,7 @@ class AwsEndpoints:
         self._registry = registry
         self._package_uri = package_uri
         self._told = told
+        self._made = Made(aws, stack, told)
 
     def deploy(
         self,
@@ -97,7 +79,7 @@ class AwsEndpoints:
     ) -> Served:
         """Put the version back that served before; see the contract. Once more goes further back, never forth."""
         serving = self._required(name)
-        before = None if serving.replaces is None else self._serving(serving.replaces)
+        before = None if serving.replaces is None else self._made.serving(serving.replaces)
         if before is None:
             raise EndpointError(
                 f"endpoint '{name}' has no previous version",
@@ -120,44 +102,44 @@ class AwsEndpoints:
     ) -> Served:
         names = plan.names
         deployment = deployment_config(names, rollout)  # refuses what SageMaker cannot do, before anything is made
-        state = self._settled(names.endpoint)
+        state = self._made.settled(names.endpoint)
         if state is not None and state["EndpointStatus"] != "InService":
             self._told(f"endpoint {names.endpoint} is {state['EndpointStatus']}: it is made anew")
-            self._delete_endpoint(names.endpoint)
+            self._made.delete_endpoint(names.endpoint)
             state = None
-        serving = None if state is None else self._serving(state["EndpointConfigName"])
+        serving = None if state is None else self._made.serving(state["EndpointConfigName"])
         wanted = plan.config(_replaced_by(plan, serving))
         if serving is not None and serving.config == (back_to or wanted["EndpointConfigName"]):
             before_switch()
-            self._tidy(plan.model)
+            self._made.tidy(plan.model)
             return self._served(plan.model, serving, changed=False)
         self._prove(plan, package)
         before_switch()
-        config = back_to or self._make_config(wanted)
+        config = back_to or self._made.make_config(wanted)
         if state is None:
             self._create(names, config)
         else:
             self._shift(names, config, rollout, deployment)
-        found = self._settled(names.endpoint)
+        found = self._made.settled(names.endpoint)
         if found is None or found["EndpointStatus"] != "InService" or found["EndpointConfigName"] != config:
             raise self._came_back(plan, rollout, found, back=back_to is not None)
         scaling.apply(self._aws, self._stack, names.endpoint)
-        self._tidy(plan.model)
-        return self._served(plan.model, self._serving(config) or self._required(plan.model), changed=True)
+        self._made.tidy(plan.model)
+        return self._served(plan.model, self._made.serving(config) or self._required(plan.model), changed=True)
 
     # steps of a deployment
 
     def _prove(self, plan: Plan, package: Path) -> None:
         """Bring the version up where no caller sees it, and replay its golden sample. The temporary endpoint goes."""
         if plan.made is None:
-            self._make("CreateModel", plan.sagemaker_model())
+            self._made.make("CreateModel", plan.sagemaker_model())
         check = plan.names.check(plan.version)
-        self._delete_endpoint(check)  # left over by a process that was killed
-        config = self._make_config(plan.check_config())
+        self._made.delete_endpoint(check)  # left over by a process that was killed
+        config = self._made.make_config(plan.check_config())
         try:
             self._told(f"{plan.model} v{plan.version} is starting on {check}")
-            self._make("CreateEndpoint", {"EndpointName": check, "EndpointConfigName": config})
-            found = self._settled(check)
+            self._made.make("CreateEndpoint", {"EndpointName": check, "EndpointConfigName": config})
+            found = self._made.settled(check)
             if found is None or found["EndpointStatus"] != "InService":
                 raise EndpointError(
                     f"challenger {plan.model} v{plan.version} did not become healthy: "
@@ -173,13 +155,13 @@ class AwsEndpoints:
                 lambda body: self._invoke(check, body),
             )
         finally:
-            self._delete_endpoint(check)
-            self._delete("DeleteEndpointConfig", EndpointConfigName=config)
+            self._made.delete_endpoint(check)
+            self._made.delete("DeleteEndpointConfig", EndpointConfigName=config)
 
     def _create(self, names: Names, config: str) -> None:
         self._told(f"endpoint {names.endpoint} is being made")
         request = {"EndpointName": names.endpoint, "EndpointConfigName": config, "Tags": self._stack.tag_list()}
-        self._make("CreateEndpoint", request)
+        self._made.make("CreateEndpoint", request)
 
     def _shift(self, names: Names, config: str, rollout: Rollout, deployment: Mapping[str, Json]) -> None:
         """Start the blue/green deployment. Alarms are made anew: a former rollout's must not end this one."""
@@ -205,7 +187,7 @@ class AwsEndpoints:
         """The traffic did not stay with the version: make the registry agree with the endpoint, and say why."""
         names = plan.names
         if found is not None and found["EndpointStatus"] != "InService":
-            self._delete_endpoint(names.endpoint)
+            self._made.delete_endpoint(names.endpoint)
         evidence = str((found or {}).get("FailureReason") or "SageMaker gives no reason")
         wanted = [names.alarm(guardrail) for guardrail in rollout.guardrails]
         if wanted:
@@ -230,8 +212,8 @@ class AwsEndpoints:
 
     def _champion_of_what_serves(self, plan: Plan) -> str:
         """Take the champion back that no longer serves; says who is champion now."""
-        state = self._describe(plan.names.endpoint)
-        serving = None if state is None else self._serving(state["EndpointConfigName"])
+        state = self._made.describe(plan.names.endpoint)
+        serving = None if state is None else self._made.serving(state["EndpointConfigName"])
         champion = self._registry.champion(plan.model)
         lost = champion is not None and champion.digest == plan.digest
         if champion is not None and lost and (serving is None or serving.digest != plan.digest):
@@ -257,11 +239,11 @@ class AwsEndpoints:
             model = model_of(self._stack.prefix, name)
             if model is None or any(Names(other).is_check(name) for other in names):
                 continue
-            state = self._describe(name)
+            state = self._made.describe(name)
             if state is None:
                 continue
-            serving = self._serving(state["EndpointConfigName"])
-            before = None if serving is None or serving.replaces is None else self._serving(serving.replaces)
+            serving = self._made.serving(state["EndpointConfigName"])
+            before = None if serving is None or serving.replaces is None else self._made.serving(serving.replaces)
             status = state["EndpointStatus"]
             rows.append(
                 {
@@ -278,8 +260,8 @@ class AwsEndpoints:
 
     def fingerprint(self, name: str) -> Mapping[str, Json]:
         """Which version serves, and whether SageMaker's health checks pass."""
-        state = self._describe(Names.of(self._stack, name).endpoint)
-        serving = None if state is None else self._serving(state["EndpointConfigName"])
+        state = self._made.describe(Names.of(self._stack, name).endpoint)
+        serving = None if state is None else self._made.serving(state["EndpointConfigName"])
         if state is None or serving is None or state["EndpointStatus"] not in ("InService", "Updating", "RollingBack"):
             return {"version": None, "digest": None, "healthy": False}
         return {"version": serving.version, "digest": serving.digest, "healthy": True}
@@ -322,14 +304,14 @@ class AwsEndpoints:
         )
         return json.loads(answer["Body"].read())
 
-    def _package(self, name: str, serving: _Serving) -> Path:
+    def _package(self, name: str, serving: Serving) -> Path:
         return self._registry.package_path(self._registry.version(name, int(serving.version)))
 
-    def _required(self, name: str) -> _Serving:
-        state = self._describe(Names.of(self._stack, name).endpoint)
+    def _required(self, name: str) -> Serving:
+        state = self._made.describe(Names.of(self._stack, name).endpoint)
         if state is None:
             raise self._unknown(name)
-        serving = self._serving(state["EndpointConfigName"])
+        serving = self._made.serving(state["EndpointConfigName"])
         if serving is None or state["EndpointStatus"] in ("Creating", "Failed", "Deleting"):
             raise EndpointError(
                 f"endpoint '{name}' serves nothing ({state['EndpointStatus']})",
@@ -346,61 +328,7 @@ class AwsEndpoints:
             todo=f"Bring it up: seatrial launch {name} --cloud aws",
         )
 
-    def _describe(self, endpoint: str) -> dict[str, Json] | None:
-        try:
-            found: dict[str, Json] = self._aws.ask("sagemaker", "DescribeEndpoint", EndpointName=endpoint)
-        except Refused as refused:
-            if refused.absent:
-                return None
-            raise
-        return found
-
-    def _serving(self, config: str) -> _Serving | None:
-        """What a configuration serves; None when it is gone, or not one of Seatrial's."""
-        try:
-            found = self._aws.ask("sagemaker", "DescribeEndpointConfig", EndpointConfigName=config)
-            tags = self._aws.ask("sagemaker", "ListTags", ResourceArn=found["EndpointConfigArn"])["Tags"]
-            name = found["ProductionVariants"][0]["ModelName"]
-            container = self._aws.ask("sagemaker", "DescribeModel", ModelName=name)["PrimaryContainer"]
-        except Refused as refused:
-            if refused.absent:
-                return None
-            raise
-        known = container.get("Environment", {})
-        if "SEATRIAL_VERSION" not in known:
-            return None
-        return _Serving(
-            config=config,
-            sagemaker_model=name,
-            version=known["SEATRIAL_VERSION"],
-            digest=known["SEATRIAL_DIGEST"],
-            settings=Endpoint(
-                max_rows=int(known["SEATRIAL_MAX_ROWS"]), max_body_bytes=int(known["SEATRIAL_MAX_BODY_BYTES"])
-            ),
-            replaces=next((tag["Value"] for tag in tags if tag["Key"] == REPLACES), "") or None,
-        )
-
-    def _settled(self, endpoint: str) -> dict[str, Json] | None:
-        """Wait until nothing is going on; None when there is no such endpoint (any more)."""
-        end = time.monotonic() + _LONGEST_S
-        pause, last = _FIRST_LOOK_S, ""
-        while True:
-            state = self._describe(endpoint)
-            if state is None or state["EndpointStatus"] not in _BUSY or self._aws.dry_run:
-                return state
-            if state["EndpointStatus"] != last:
-                last = state["EndpointStatus"]
-                self._told(f"endpoint {endpoint} is {last}")
-            if time.monotonic() > end:
-                raise EndpointError(
-                    f"endpoint '{endpoint}' has been {last} for {_LONGEST_S / 3600:.0f} hours",
-                    why="SageMaker ends a deployment by itself after eight.",
-                    todo="Look at it in SageMaker, then run the same command again: it goes on from there.",
-                )
-            time.sleep(pause)
-            pause = min(_SLOWEST_LOOK_S, pause * 1.3)
-
-    def _served(self, name: str, serving: _Serving, *, changed: bool) -> Served:
+    def _served(self, name: str, serving: Serving, *, changed: bool) -> Served:
         url = self._url(Names.of(self._stack, name).endpoint)
         return Served(name=name, url=url, version=serving.version, digest=serving.digest, changed=changed)
 
@@ -410,74 +338,21 @@ class AwsEndpoints:
 
     # making and removing
 
-    def _make_config(self, request: Mapping[str, Json]) -> str:
-        self._make("CreateEndpointConfig", request)
-        return str(request["EndpointConfigName"])
-
-    def _make(self, operation: str, request: Mapping[str, Json]) -> None:
-        """Create something whose name says what is in it: when it is there, it is right."""
-        try:
-            self._aws.submit("sagemaker", operation, **request)
-        except Refused as refused:
-            if not refused.taken:
-                raise
-
-    def _delete(self, operation: str, service: str = "sagemaker", **name: Json) -> bool:
-        try:
-            self._aws.submit(service, operation, **name)
-        except Refused as refused:
-            if not refused.absent:
-                raise
-            return False
-        return True
-
-    def _delete_endpoint(self, endpoint: str) -> bool:
-        """Delete an endpoint, after what is going on with it; False when there was none."""
-        if self._settled(endpoint) is None:
-            return False
-        self._delete("DeleteEndpoint", EndpointName=endpoint)
-        self._settled(endpoint)
-        return True
-
     def stop(self, name: str) -> bool:
         """Delete the endpoint and everything that belongs to it; the registry keeps its versions."""
         names = Names.of(self._stack, name)
-        was_there = self._delete_endpoint(names.endpoint)
+        was_there = self._made.delete_endpoint(names.endpoint)
         scaling.remove(self._aws, names.endpoint)
         listed = self._aws.pages("sagemaker", "ListEndpoints", "Endpoints", NameContains=names.endpoint)
         for check in [each["EndpointName"] for each in listed if names.is_check(each["EndpointName"])]:
-            self._delete_endpoint(check)
-        self._remove(names, keep=())
+            self._made.delete_endpoint(check)
+        self._made.remove(names, keep=())
         left = [names.alarm(guardrail) for guardrail in ("error_rate", "latency_p99_ms")]
-        self._delete("DeleteAlarms", "cloudwatch", AlarmNames=left)
+        self._made.delete("DeleteAlarms", "cloudwatch", AlarmNames=left)
         return was_there
 
-    def _tidy(self, name: str) -> None:
-        """Remove configurations and models that nobody goes back to: neither what serves nor what served before it."""
-        keep: list[str] = []
-        state = self._describe(Names.of(self._stack, name).endpoint)
-        config = None if state is None else state["EndpointConfigName"]
-        while config is not None and len(keep) < _KEPT:
-            keep.append(config)
-            serving = self._serving(config)
-            config = None if serving is None else serving.replaces
-        self._remove(Names.of(self._stack, name), keep=keep)
 
-    def _remove(self, names: Names, *, keep: Sequence[str]) -> None:
-        models = {serving.sagemaker_model for config in keep if (serving := self._serving(config)) is not None}
-        for config in self._names("EndpointConfigs", "EndpointConfigName", names):
-            if names.is_config(config) and config not in keep:
-                self._delete("DeleteEndpointConfig", EndpointConfigName=config)
-        for model in self._names("Models", "ModelName", names):
-            if names.is_model(model) and model not in models:
-                self._delete("DeleteModel", ModelName=model)
-
-    def _names(self, kind: str, member: str, names: Names) -> Sequence[str]:
-        found = self._aws.pages("sagemaker", f"List{kind}", kind, NameContains=names.endpoint)
-        return [str(each[member]) for each in found]
-
-
-def _replaced_by(plan: Plan, serving: _Serving | None) -> str | None:
+def _replaced_by(plan: Plan, serving: Serving | None) -> str | None:
     """The configuration that a deployment replaces. The same version on other machines keeps its predecessor."""
     if serving is None:
         return None

@@ -1,0 +1,154 @@
+"""Endpoints, configurations and models as SageMaker has them: read, waited for, made once, removed.
+
+What is made is named by what is in it. So making it again is no error, and what is there is right.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seatrial.clouds.aws.deployment import REPLACES, Names
+from seatrial.clouds.aws.failures import Refused
+from seatrial.clouds.aws.session import Aws
+from seatrial.clouds.aws.stack import StackOutputs
+from seatrial.errors import EndpointError
+from seatrial.project import Endpoint
+
+Json = Any
+_BUSY = ("Creating", "Updating", "RollingBack", "SystemUpdating", "Deleting")
+_FIRST_LOOK_S = 0.05
+_SLOWEST_LOOK_S = 15.0
+_LONGEST_S = 10 * 3600.0
+_KEPT = 3
+"""Configurations of the chain that stay: what serves, and two to go back to."""
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What a configuration serves."""
+
+    config: str
+    sagemaker_model: str
+    version: str
+    digest: str
+    settings: Endpoint
+    replaces: str | None
+
+
+class Made:
+    """What exists in a stack for its endpoints. ``told`` hears what is waited for."""
+
+    def __init__(self, aws: Aws, stack: StackOutputs, told: Callable[[str], None]) -> None:
+        self._aws = aws
+        self._stack = stack
+        self._told = told
+
+    def describe(self, endpoint: str) -> dict[str, Json] | None:
+        try:
+            found: dict[str, Json] = self._aws.ask("sagemaker", "DescribeEndpoint", EndpointName=endpoint)
+        except Refused as refused:
+            if refused.absent:
+                return None
+            raise
+        return found
+
+    def serving(self, config: str) -> Serving | None:
+        """What a configuration serves; None when it is gone, or not one of Seatrial's."""
+        try:
+            found = self._aws.ask("sagemaker", "DescribeEndpointConfig", EndpointConfigName=config)
+            tags = self._aws.ask("sagemaker", "ListTags", ResourceArn=found["EndpointConfigArn"])["Tags"]
+            name = found["ProductionVariants"][0]["ModelName"]
+            container = self._aws.ask("sagemaker", "DescribeModel", ModelName=name)["PrimaryContainer"]
+        except Refused as refused:
+            if refused.absent:
+                return None
+            raise
+        known = container.get("Environment", {})
+        if "SEATRIAL_VERSION" not in known:
+            return None
+        return Serving(
+            config=config,
+            sagemaker_model=name,
+            version=known["SEATRIAL_VERSION"],
+            digest=known["SEATRIAL_DIGEST"],
+            settings=Endpoint(
+                max_rows=int(known["SEATRIAL_MAX_ROWS"]), max_body_bytes=int(known["SEATRIAL_MAX_BODY_BYTES"])
+            ),
+            replaces=next((tag["Value"] for tag in tags if tag["Key"] == REPLACES), "") or None,
+        )
+
+    def settled(self, endpoint: str) -> dict[str, Json] | None:
+        """Wait until nothing is going on; None when there is no such endpoint (any more)."""
+        end = time.monotonic() + _LONGEST_S
+        pause, last = _FIRST_LOOK_S, ""
+        while True:
+            state = self.describe(endpoint)
+            if state is None or state["EndpointStatus"] not in _BUSY or self._aws.dry_run:
+                return state
+            if state["EndpointStatus"] != last:
+                last = state["EndpointStatus"]
+                self._told(f"endpoint {endpoint} is {last}")
+            if time.monotonic() > end:
+                raise EndpointError(
+                    f"endpoint '{endpoint}' has been {last} for {_LONGEST_S / 3600:.0f} hours",
+                    why="SageMaker ends a deployment by itself after eight.",
+                    todo="Look at it in SageMaker, then run the same command again: it goes on from there.",
+                )
+            time.sleep(pause)
+            pause = min(_SLOWEST_LOOK_S, pause * 1.3)
+
+    def make_config(self, request: Mapping[str, Json]) -> str:
+        self.make("CreateEndpointConfig", request)
+        return str(request["EndpointConfigName"])
+
+    def make(self, operation: str, request: Mapping[str, Json]) -> None:
+        """Create something whose name says what is in it: when it is there, it is right."""
+        try:
+            self._aws.submit("sagemaker", operation, **request)
+        except Refused as refused:
+            if not refused.taken:
+                raise
+
+    def delete(self, operation: str, service: str = "sagemaker", **name: Json) -> bool:
+        try:
+            self._aws.submit(service, operation, **name)
+        except Refused as refused:
+            if not refused.absent:
+                raise
+            return False
+        return True
+
+    def delete_endpoint(self, endpoint: str) -> bool:
+        """Delete an endpoint, after what is going on with it; False when there was none."""
+        if self.settled(endpoint) is None:
+            return False
+        self.delete("DeleteEndpoint", EndpointName=endpoint)
+        self.settled(endpoint)
+        return True
+
+    def tidy(self, name: str) -> None:
+        """Remove configurations and models that nobody goes back to: neither what serves nor what served before it."""
+        keep: list[str] = []
+        state = self.describe(Names.of(self._stack, name).endpoint)
+        config = None if state is None else state["EndpointConfigName"]
+        while config is not None and len(keep) < _KEPT:
+            keep.append(config)
+            serving = self.serving(config)
+            config = None if serving is None else serving.replaces
+        self.remove(Names.of(self._stack, name), keep=keep)
+
+    def remove(self, names: Names, *, keep: Sequence[str]) -> None:
+        models = {serving.sagemaker_model for config in keep if (serving := self.serving(config)) is not None}
+        for config in self._names("EndpointConfigs", "EndpointConfigName", names):
+            if names.is_config(config) and config not in keep:
+                self.delete("DeleteEndpointConfig", EndpointConfigName=config)
+        for model in self._names("Models", "ModelName", names):
+            if names.is_model(model) and model not in models:
+                self.delete("DeleteModel", ModelName=model)
+
+    def _names(self, kind: str, member: str, names: Names) -> Sequence[str]:
+        found = self._aws.pages("sagemaker", f"List{kind}", kind, NameContains=names.endpoint)
+        return [str(each[member]) for each in found]
