@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench format lock stop clean
+.PHONY: help demo test lint bench image format lock stop clean
 
 PYTHON ?= $(firstword $(foreach name,python3.12 python3.11 python3,$(shell $(name) -c 'import sys, venv, ensurepip; 3.11 <= float("%d.%d" % sys.version_info[:2]) <= 3.12 and print("$(name)")' 2>/dev/null)))
 UV := .uv/bin/uv
@@ -17,7 +17,7 @@ demo: .venv/ready-run ## the real flights, from raw tables to a served model wit
 	@$(BIN)/seatrial run flights || test $$? -eq 3  # 3: the gate said no, which is a result
 
 test: .venv/ready-dev ## all tests that need no account, no network and no container engine
-	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser and not live" $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser and not containers and not live" $(ARGS)
 
 lint: .venv/ready-dev ## ruff, mypy, the import contracts and the workflows
 	@$(BIN)/ruff check .
@@ -32,6 +32,20 @@ format: .venv/ready-dev ## put the code into shape
 
 bench: .venv/ready-dev ## ours beside the peers, in one run each; prints ratios
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+# ENGINE, BASE and IMAGE may be set; see training/Dockerfile about the base and about what the build needs of a network.
+ENGINE ?= $(firstword $(foreach name,podman docker,$(if $(shell command -v $(name)),$(name))))
+IMAGE ?= localhost/seatrial:dev
+CA ?= $(firstword $(wildcard $(SSL_CERT_FILE) /etc/ssl/certs/ca-certificates.crt))
+IMAGE_ARGS = $(if $(BASE),--build-arg BASE=$(BASE)) $(if $(CA),--secret id=ca$(comma)src=$(CA)) \
+  $(if $(PIP_CONFIG_FILE),--secret id=pip$(comma)src=$(PIP_CONFIG_FILE)) $(if $(filter podman,$(ENGINE)),--network host)
+comma := ,
+
+image: ## the project's container image, with podman or docker; prints its name and id
+	@test -n "$(ENGINE)" || { echo "make image: podman or docker is needed (on Debian: .ci/containers.sh installs podman)"; exit 1; }
+	@$(ENGINE) build -q -f training/Dockerfile -t $(IMAGE) $(IMAGE_ARGS) \
+	  --build-arg GIT_COMMIT=$$(git describe --always --abbrev=40 --dirty --exclude '*') . >/dev/null
+	@$(ENGINE) image inspect --format '$(IMAGE) {{.Id}}' $(IMAGE)
 
 stop: .venv/ready-run ## end every endpoint that `make demo` left running
 	@$(BIN)/seatrial endpoint stop --all

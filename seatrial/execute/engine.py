@@ -1,20 +1,24 @@
-"""Runs a command in a container of podman or docker, with the folders of its task at the same paths inside.
+"""Runs commands in containers of podman or docker.
 
-The engine's own process is what the run waits for: ``podman run`` and ``docker run`` in the foreground pass on output
-and exit code. A container outlives its client when that is killed, so it has a name and is removed by it.
+A container is a child of the engine, not of whoever asked for it: it outlives its client. So each is run by a `keeper`,
+an ordinary process that gives the container's output and exit code and takes it along however it ends.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from seatrial.errors import ResourceError
+from seatrial.execute import keeper
 
 ENGINES = ("podman", "docker")
 
@@ -46,6 +50,80 @@ def require(engine: str) -> None:
         raise _unusable(engine, "it does not answer") from exc
 
 
+def found() -> str | None:
+    """The first engine that answers, or none."""
+    for engine in ENGINES:
+        if shutil.which(engine) is not None:
+            with contextlib.suppress(ResourceError):
+                require(engine)
+                return engine
+    return None
+
+
+def has_image(engine: str, image: str) -> bool:
+    """Whether the engine has an image here, so that nothing has to be fetched."""
+    asked = subprocess.run([engine, "image", "inspect", image], capture_output=True, check=False)
+    return asked.returncode == 0
+
+
+def kept(engine: str, name: str, words: Sequence[str], report: Path) -> list[str]:
+    """The command line of a keeper: it runs ``engine run --name NAME WORDS`` and removes the container at the end.
+
+    Args:
+        engine: podman or docker.
+        name: no other container's.
+        words: options, image and arguments.
+        report: where `out_of_memory` looks afterwards.
+    """
+    # without site packages it starts in 20 ms
+    keeps = [sys.executable, "-I", "-S", keeper.__file__, str(report)]
+    return [*keeps, engine, name, "run", "--name", name, *words]
+
+
+def out_of_memory(report: Path) -> bool:
+    """Whether the kernel killed something in the container for its memory."""
+    try:
+        told = json.loads(report.read_text())
+    except FileNotFoundError:  # the keeper did not come to its end
+        return False
+    return bool(told["out_of_memory"])
+
+
+def process_of(engine: str, container: str) -> int:
+    """The container's process 1, as this machine numbers it; 0 when it does not run."""
+    asked = subprocess.run(
+        [engine, "inspect", "--format", "{{.State.Pid}}", container], capture_output=True, text=True, check=False
+    )
+    return int(asked.stdout.strip() or 0) if asked.returncode == 0 else 0
+
+
+def sweep(engine: str) -> None:
+    """Remove the containers whose keeper was itself killed: by hand, or by the kernel."""
+    listed = subprocess.run(
+        [engine, "ps", "--all", "--quiet", "--filter", f"label={keeper.LABEL}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.split()
+    form = f'{{{{index .Config.Labels "{keeper.LABEL}"}}}}'
+    here = keeper.identity(os.getpid()).split("/")[:2]
+    for container in listed:
+        label = subprocess.run(
+            [engine, "inspect", "--format", form, container], capture_output=True, text=True, check=False
+        ).stdout.strip()
+        boot, namespace, pid, *_ = [*label.split("/"), "", "", "", ""]
+        # of another machine, or of another container with the same engine: nobody here knows whether its keeper lives
+        if [boot, namespace] != here:
+            continue
+        try:
+            lives = keeper.identity(int(pid)) == label
+        except FileNotFoundError:
+            lives = False
+        if not lives:
+            for words in _removal(container):
+                subprocess.run([engine, *words], capture_output=True, check=False)
+
+
 def command(
     engine: str,
     name: str,
@@ -55,13 +133,14 @@ def command(
     env: Mapping[str, str],
     mounts: Mounts,
     cores: int,
+    report: Path,
 ) -> list[str]:
-    """The command line that runs ``argv`` with ``args`` in ``image``.
+    """The command line that runs ``argv`` with ``args`` in ``image``, each folder at the path that it has outside.
 
     A command replaces the image's own entry point, as in Kubernetes; without one the entry point takes the arguments.
     Whoever runs the engine owns the files that the container writes.
     """
-    words = [engine, "run", "--rm", "--name", name, "--cpus", str(cores)]
+    words = ["--cpus", str(cores)]
     words += ["--entrypoint", argv[0]] if argv else []
     words += ["--userns", "keep-id"] if engine == "podman" and os.getuid() != 0 else []
     words += ["--user", f"{os.getuid()}:{os.getgid()}"] if engine == "docker" and os.getuid() != 0 else []
@@ -71,16 +150,22 @@ def command(
         words += ["--volume", f"{path}:{path}:ro"]
     for key in sorted(env):
         words += ["--env", f"{key}={env[key]}"]
-    return [*words, image, *argv[1:], *args]
+    return kept(engine, name, [*words, image, *argv[1:], *args], report)
 
 
 async def remove(engine: str, name: str) -> None:
     """Remove a container; one that is gone already is what is wanted."""
-    process = await asyncio.create_subprocess_exec(
-        engine, "rm", "--force", name, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.shield(process.wait())
+    for words in _removal(name):
+        process = await asyncio.create_subprocess_exec(
+            engine, *words, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(process.wait())
+
+
+def _removal(container: str) -> tuple[list[str], list[str]]:
+    """Killed first: podman's `rm --force` gives a container ten seconds for an orderly end."""
+    return ["kill", container], ["rm", "--force", container]
 
 
 def _unusable(engine: str, why: str) -> ResourceError:

@@ -35,6 +35,7 @@ from seatrial.execute.launcher import Ended, Launcher
 Json = Any
 _PYTHON = re.compile(r"^python3?(\.\d+)?$")
 _LOG_TAIL = 20
+_REPORT = "container.json"
 _LONGEST_TEMPORARY = 60
 """Unix sockets in a temporary folder need paths below 108 characters."""
 
@@ -232,14 +233,15 @@ class TaskRunner:
         start = time.perf_counter()
         try:
             ended = await self._launcher.run(work / "task.json", log, heard)
-        finally:
-            if spec.get("container"):
+        except BaseException:
+            if "container" in spec:  # its keeper removes it; here the run waits until that is done
                 await engine.remove(self._settings.engine or "", spec["container"])
+            raise
         seconds = time.perf_counter() - start
         record.cpu_s, record.max_rss_kb, record.seconds = ended.user_s + ended.system_s, ended.max_rss_kb, seconds
         if ended.code != 0:
             record.log = str(self._keep_log(log, call))
-            raise _failure(ended, heard, log, record.log)
+            raise _failure(ended, heard, log, record.log, out_of_memory=engine.out_of_memory(work / _REPORT))
         files = work / "observed.json"
         seen = {"files": json.loads(files.read_text()) if files.exists() else {}, "probes": heard.probes}
         parameters, artifacts = await asyncio.to_thread(
@@ -274,7 +276,8 @@ class TaskRunner:
             name = f"seatrial-{self._journal.id}-{work.name}"
             inputs = [Path(a.uri) for several in call.inputs.artifacts.values() for a in several]
             mounts = engine.Mounts(writable=[work, Path(settings.facts["workspace_path"])], readable=inputs)
-            words = engine.command(settings.engine, name, container.image, argv, args, own, mounts, cores)
+            report = work / _REPORT
+            words = engine.command(settings.engine, name, container.image, argv, args, own, mounts, cores, report)
             return {**spec, "argv": words, "container": name}
         inside: dict[str, Json] = {
             **spec,
@@ -405,11 +408,12 @@ class _Lookup:
         return self._facts[placeholder]
 
 
-def _failure(ended: Ended, heard: _Heard, log: Path, kept: str) -> TaskError:
+def _failure(ended: Ended, heard: _Heard, log: Path, kept: str, *, out_of_memory: bool) -> TaskError:
     if heard.error is not None:
         return TaskError(heard.error["what"], why=heard.error["why"], todo=heard.error["todo"])
     tail = _last_lines(log)
     killed = " (the kernel's out-of-memory killer, or a person)" if ended.code == -9 else ""
+    killed = " (out of memory: the kernel killed it)" if out_of_memory else killed
     return TaskError(
         f"failed: {ended.describe()}{killed}",
         why="Its log ends with:\n" + "\n".join(f"  {line}" for line in tail)

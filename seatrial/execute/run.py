@@ -37,7 +37,15 @@ _PASSED_ON = (
     "SEATRIAL_GIT_COMMIT",
 )
 # how the client of a container engine finds its service
-_FOR_ENGINES = ("XDG_RUNTIME_DIR", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "CONTAINER_HOST")
+_FOR_ENGINES = (
+    "XDG_RUNTIME_DIR",
+    "DOCKER_HOST",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "CONTAINER_HOST",
+    "CONTAINERS_CONF",
+    "CONTAINERS_STORAGE_CONF",
+)
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,7 @@ async def _run(
         parameters, artifacts, problems = exchange.arguments_and_artifacts(document.root, arguments)
         if machine.engine is not None:
             engine.require(machine.engine)
+            await asyncio.to_thread(engine.sweep, machine.engine)
         able = needs.Abilities(machine.root, settings.environment["PATH"], machine.fetch is not None, machine.engine)
         needs.check(document, parameters, able)
         preload, environment = _warm_up(document, machine)

@@ -18,6 +18,7 @@ import warnings
 from pydantic import ValidationError
 
 from seatrial.errors import SeatrialError
+from seatrial.rehearsal.aws.choice import CHOICES, settled
 from seatrial.rehearsal.aws.greeting import environment, greeting
 from seatrial.rehearsal.aws.image import Image
 from seatrial.rehearsal.aws.server import serving
@@ -28,7 +29,8 @@ def main() -> int:
     """Serve; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m seatrial.rehearsal.aws", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--image", action="append", default=[], help="JSON: uri, python, workdir, and what Image knows")
+    parser.add_argument("--image", action="append", default=[], help="JSON: uri, container, and what else Image knows")
+    parser.add_argument("--engine", default="auto", choices=CHOICES, help="what runs containers; none: namespaces")
     parser.add_argument("--speed", type=float, default=1.0, help="divides the service's own waits")
     parser.add_argument("--json", action="store_true", help="say it in one line of JSON, for programs")
     parser.add_argument("--until-eof", action="store_true", help="end when standard input ends")
@@ -46,7 +48,7 @@ def main() -> int:
     if chosen.until_eof:
         threading.Thread(target=_wait_for_end_of_input, args=(over,), daemon=True).start()
     try:
-        with serving(World(images, speed=chosen.speed), port=chosen.port) as url:
+        with serving(World(settled(images, chosen.engine), speed=chosen.speed), port=chosen.port) as url:
             settings = environment(url)
             _say(json.dumps({"endpoint_url": url, "environment": settings}) if chosen.json else greeting(settings))
             over.wait()

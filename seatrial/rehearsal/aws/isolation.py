@@ -1,14 +1,17 @@
-"""Runs a job's command in namespaces of its own: /opt/ml is the job's, and no process outlives the job.
+"""Runs a job's command isolated: in a container where its image has one, else in namespaces of its own.
 
-A user, mount and PID namespace each (util-linux `unshare`), no network or root file system of its own: jobs reach
-the loopback servers and see this machine's files. A container would hide more; this proves the paths, the exit
-codes and the ending. The command is not process 1 of its namespace, as with ``docker run --init``: process 1
-ignores signals that it does not handle, SIGKILL of itself included, so a job that killed itself would look as if it
-had succeeded.
+On both ways /opt/ml is the job's, and no process outlives the job.
+
+The namespaces: a user, mount and PID namespace each (util-linux `unshare`), no network or root file system of its own:
+jobs reach the loopback servers and see this machine's files. A container hides more; this proves the paths, the exit
+codes and the ending. The command is not process 1 of its namespace, as with ``docker run --init``: process 1 ignores
+signals that it does not handle, SIGKILL of itself included, so a job that killed itself would look as if it had
+succeeded.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
@@ -19,7 +22,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from seatrial.errors import ResourceError
+from seatrial.execute.keeper import oom_kills
+from seatrial.rehearsal.aws.containers import start_container
 from seatrial.rehearsal.aws.image import Image
+from seatrial.rehearsal.aws.running import Running, children, family
 
 # $1: the folder that becomes /opt (its entries are empty, one for each of the real /opt), $2: working folder, then
 # the command. `wait` is interrupted by the trap, so it is asked again until the command is gone; bash remembers its
@@ -82,14 +88,62 @@ def _refusal() -> str | None:
     return None if done.returncode == 42 else done.stderr.strip() or f"unshare ended with {done.returncode}"
 
 
+class Namespaced(Running):
+    """The `unshare` around a command."""
+
+    def __init__(self, process: subprocess.Popen[bytes], oom_kills_before: int) -> None:
+        """``oom_kills_before`` is the kernel's count when the command had not started."""
+        super().__init__(process)
+        self._oom_kills_before = oom_kills_before
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM to the job's process 1, which hands it to the command. `unshare` itself would not pass it on."""
+        for child in children(self.process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+
+    def programs(self) -> list[int]:
+        """Everything below the job's process 1."""
+        inits = children(self.process.pid)
+        return [each for init in inits for program in children(init) for each in family(program)]
+
+    def out_of_memory(self) -> bool:
+        """Whether it was killed by SIGKILL while the kernel killed something on this machine for its memory."""
+        return self.process.returncode == 128 + signal.SIGKILL and oom_kills() > self._oom_kills_before
+
+
 def start_isolated(
-    command: Sequence[str], *, image: Image, folder: Path, environment: Mapping[str, str]
-) -> subprocess.Popen[bytes]:
+    command: Sequence[str],
+    *,
+    image: Image,
+    folder: Path,
+    environment: Mapping[str, str],
+    entry_point: bool = True,
+    instance: str,
+) -> Running:
     """Start ``command`` with ``folder``/opt/ml at /opt/ml. Standard output and error come back on one pipe.
 
     The thread that calls this must live as long as the job: the kernel ends the job when that thread, or the whole
     server, ends.
+
+    Args:
+        command: what runs.
+        image: where it runs.
+        folder: the job's.
+        environment: variables besides the image's.
+        entry_point: whether the command stands in place of the image's own entry point, or is handed to it.
+        instance: the instance type, whose limits a container gets.
     """
+    if image.engine is not None:
+        return start_container(
+            command,
+            entry_point=entry_point,
+            image=image,
+            folder=folder,
+            environment={**image.environment, **environment},
+            instance=instance,
+        )
+    assert image.workdir is not None
     opt = folder / "opt"
     (opt / "ml").mkdir(parents=True, exist_ok=True)
     mounts = folder / "mounts"
@@ -101,7 +155,8 @@ def start_isolated(
             (mounts / name).symlink_to(source.resolve(), target_is_directory=True)
     for entry in Path("/opt").iterdir():
         _stand_in(entry, opt / entry.name)
-    return subprocess.Popen(
+    before = oom_kills()
+    process = subprocess.Popen(
         [
             "setpriv",
             "--pdeathsig",
@@ -115,12 +170,13 @@ def start_isolated(
             str(image.workdir),
             *command,
         ],
-        env=dict(environment),
+        env={**image.variables(), **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+    return Namespaced(process, before)
 
 
 def _stand_in(entry: Path, stand_in: Path) -> None:
@@ -132,18 +188,3 @@ def _stand_in(entry: Path, stand_in: Path) -> None:
         stand_in.mkdir()
     else:
         stand_in.touch()
-
-
-def ask_to_end(process: subprocess.Popen[bytes]) -> None:
-    """Send SIGTERM to the job's process 1, which hands it to the command. `unshare` itself would not pass it on."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    try:
-        for child in children.read_text().split():
-            os.kill(int(child), signal.SIGTERM)
-    except (FileNotFoundError, ProcessLookupError):
-        return  # it has ended meanwhile
-
-
-def end_now(process: subprocess.Popen[bytes]) -> None:
-    """Kill the job. --kill-child takes process 1 along, and the kernel every process of its namespace."""
-    process.kill()

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -183,9 +184,17 @@ class Job(ABC):
     # its process
 
     def run(
-        self, command: Sequence[str], *, image: Image, folder: Path, variables: Mapping[str, str], limit_s: float | None
+        self,
+        command: Sequence[str],
+        *,
+        image: Image,
+        folder: Path,
+        variables: Mapping[str, str],
+        limit_s: float | None,
+        instance: str,
+        entry_point: bool = True,
     ) -> Ended:
-        """Run the command isolated, its lines going to CloudWatch Logs.
+        """Run the command isolated, its lines going to CloudWatch Logs. See `start_isolated`.
 
         Raises:
             JobStopped: it was asked to stop, or its time is over.
@@ -193,27 +202,34 @@ class Job(ABC):
         """
         disk = self.world.faults.take(Kind.DISK_FULL, self.name)
         if disk is not None:
+            if image.engine is not None:
+                raise JobFailed(f"RehearsalError: {disk.kind} cannot be injected into a job that runs in a container")
             command = on_small_disk(command, self.writes_to(), disk.megabytes)
         memory = self.world.faults.take(Kind.OUT_OF_MEMORY, self.name)
         log = LogStream(self.world.client("logs", self.region), self.log_group, self.log_stream())
         with self._lock:
             if self._stop_asked:
                 raise JobStopped
-            process = start_isolated(
+            running = start_isolated(
                 command,
                 image=image,
                 folder=folder,
-                environment={**image.variables(), **self.world.job_variables(self.region), **variables},
+                environment={**self.world.job_variables(self.region), **variables},
+                entry_point=entry_point,
+                instance=instance,
             )
             watched = self._watched = Watched(
-                process,
+                running,
                 log=lambda lines: self.heard(log, lines),
                 limit_s=limit_s,
                 grace_s=self.world.waits(_GRACE_S),
             )
-        limit = memory_limit(process.pid, memory.megabytes) if memory is not None else contextlib.nullcontext()
-        with limit, self.world.faults.running(self):
+        with contextlib.ExitStack() as faults:
+            limit = faults.enter_context(memory_limit(running, memory.megabytes)) if memory is not None else None
+            faults.enter_context(self.world.faults.running(self))
             ended = watched.wait()
+        if limit is not None and limit.exceeded:
+            ended = replace(ended, out_of_memory=True)
         with self._lock:
             self._watched = None
         if self._stop_asked:
@@ -243,8 +259,10 @@ def failure_reason(ended: Ended, failure_file: Path) -> str:
         told = failure_file.read_text(errors="replace").strip()[:_LONGEST_REASON]
     if not told and ended.tail:
         told = ended.tail[-1][:500]
-    if ended.exit_code == 137:
-        told = f"{told} (killed by SIGKILL: out of memory, or an operator)".strip()
+    if ended.out_of_memory:
+        told = f"{told} (out of memory: the kernel killed it. Use an instance type with more, or less data)".strip()
+    elif ended.exit_code == 137:
+        told = f"{told} (killed by SIGKILL, and not by the kernel for its memory)".strip()
     return f"AlgorithmError: {told}, exit code: {ended.exit_code}"
 
 

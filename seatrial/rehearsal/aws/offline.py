@@ -26,9 +26,15 @@ class OfflineAws:
     It ends with this process, however this process ends.
     """
 
-    def __init__(self, images: Sequence[Image] = (), *, port: int = 0, speed: float = 1.0) -> None:
-        """``port`` 0 takes a free one. ``speed`` divides the service's own waits, never a program's time."""
-        self._arguments = ["--port", str(port), "--speed", str(speed), "--json", "--until-eof"]
+    def __init__(
+        self, images: Sequence[Image] = (), *, port: int = 0, speed: float = 1.0, engine: str = "auto"
+    ) -> None:
+        """``port`` 0 takes a free one. ``speed`` divides the service's own waits, never a program's time.
+
+        ``engine``: ``podman`` or ``docker`` for the images that name a container, ``none`` for namespaces, ``auto`` for
+        what there is.
+        """
+        self._arguments = ["--port", str(port), "--speed", str(speed), "--engine", engine, "--json", "--until-eof"]
         for image in images:
             self._arguments += ["--image", image.model_dump_json()]
         self._process: subprocess.Popen[str] | None = None

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import select
-import subprocess
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from seatrial.rehearsal.aws.isolation import ask_to_end, end_now
+from seatrial.rehearsal.aws.running import Running
 
 _TICK_S = 0.05
 _TAIL_LINES = 20
@@ -19,11 +18,16 @@ _TAIL_LINES = 20
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended. ``why`` is None when it ended by itself, else the reason given to `Watched.stop`."""
+    """How a process ended.
+
+    ``why`` is None when it ended by itself, else the reason given to `Watched.stop`. ``out_of_memory`` is true only
+    when that is known.
+    """
 
     exit_code: int
     why: str | None
     tail: tuple[str, ...]
+    out_of_memory: bool = False
 
 
 class Watched:
@@ -31,14 +35,14 @@ class Watched:
 
     def __init__(
         self,
-        process: subprocess.Popen[bytes],
+        running: Running,
         *,
         log: Callable[[list[str]], None],
         limit_s: float | None,
         grace_s: float,
     ) -> None:
         """Give each line to ``log``; after ``limit_s`` or a stop send SIGTERM, and SIGKILL ``grace_s`` later."""
-        self._process = process
+        self._running = running
         self._log = log
         self._deadline = None if limit_s is None else time.monotonic() + limit_s
         self._grace_s = grace_s
@@ -53,15 +57,15 @@ class Watched:
                 return
             self._why = why
             self._kill_at = time.monotonic() + (self._grace_s if grace_s is None else grace_s)
-        ask_to_end(self._process)
+        self._running.ask_to_end()
 
     def kill(self) -> None:
         """End the process at once."""
-        end_now(self._process)
+        self._running.end_now()
 
     def wait(self) -> Ended:
         """Read until every holder of the output is gone, then return the exit code."""
-        pipe = self._process.stdout
+        pipe = self._running.process.stdout
         assert pipe is not None
         tail: deque[str] = deque(maxlen=_TAIL_LINES)
         rest = b""
@@ -80,8 +84,9 @@ class Watched:
                     break
             self._enforce_limits()
         pipe.close()
-        code = self._process.wait()
-        return Ended(exit_code=128 - code if code < 0 else code, why=self._why, tail=tuple(tail))
+        code = self._running.process.wait()
+        out_of_memory = self._why is None and self._running.out_of_memory()
+        return Ended(128 - code if code < 0 else code, self._why, tuple(tail), out_of_memory)
 
     def _enforce_limits(self) -> None:
         now = time.monotonic()
@@ -90,4 +95,4 @@ class Watched:
         with self._lock:
             overdue = self._kill_at is not None and now > self._kill_at
         if overdue:
-            end_now(self._process)
+            self._running.end_now()

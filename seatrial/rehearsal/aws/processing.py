@@ -48,6 +48,7 @@ class ProcessingJob(Job):
                 folder=folder,
                 variables=self.request.get("Environment", {}),
                 limit_s=self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", _DEFAULT_LIMIT_S),
+                instance=self.request["ProcessingResources"]["ClusterConfig"]["InstanceType"],
             )
         message = ml / "output" / "message"
         if message.is_file():

@@ -129,7 +129,7 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
 
     def _image_trains(self) -> bool:
         uri = self.params["AlgorithmSpecification"].get("TrainingImage", "")
-        return any(image.train for image in self.world.images if image.answers_to(uri))
+        return any(image.trains for image in self.world.images if image.answers_to(uri))
 
     @executed
     def describe_training_job(self) -> Any:
@@ -155,7 +155,7 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
             raise invalid(as_message(problems))
         container = container_of(model.response_object)
         uri = (container or {}).get("Image", "")
-        serves = any(image.serve for image in self.world.images if image.answers_to(uri))
+        serves = any(image.serves for image in self.world.images if image.answers_to(uri))
         gaps = transform_gaps(self.params, container, image_serves=serves)
         if gaps:
             raise unsupported(f"in transform jobs: {'; '.join(gaps)}")

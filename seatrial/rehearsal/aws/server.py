@@ -9,7 +9,6 @@ from typing import Any
 
 from seatrial.errors import MissingExtra, ResourceError
 from seatrial.rehearsal.aws.faults.door import with_faults
-from seatrial.rehearsal.aws.isolation import require_namespaces
 from seatrial.rehearsal.aws.world import World
 
 LOOPBACK = "127.0.0.1"
@@ -21,7 +20,7 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
 
     Raises:
         MissingExtra: moto is not installed.
-        ResourceError: the port is taken, or jobs cannot be isolated on this machine.
+        ResourceError: the port is taken.
     """
     try:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -30,7 +29,6 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
         from werkzeug.serving import make_server
     except ModuleNotFoundError as missing:
         raise MissingExtra("The offline AWS", "moto[server]", "rehearse") from missing
-    require_namespaces()
     from seatrial.rehearsal.aws.endpoints.operations import Runtime
     from seatrial.rehearsal.aws.events import delivering
     from seatrial.rehearsal.aws.pipelines.execution import Shared

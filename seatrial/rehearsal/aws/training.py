@@ -117,7 +117,7 @@ class TrainingJob(Job):
         specification = self.request["AlgorithmSpecification"]
         image = self.world.image(self.request["AlgorithmSpecification"]["TrainingImage"])
         entry = specification.get("ContainerEntrypoint")
-        command = [*(entry or image.train), *specification.get("ContainerArguments", [])]
+        command = [*(entry or image.words("train")), *specification.get("ContainerArguments", [])]
         limit = self.request["StoppingCondition"].get("MaxRuntimeInSeconds", 86_400)
         names = {"TRAINING_JOB_NAME": self.name, "TRAINING_JOB_ARN": self.arn}
         return self.run(
@@ -126,6 +126,8 @@ class TrainingJob(Job):
             folder=folder,
             variables=names | self.request.get("Environment", {}),
             limit_s=limit,
+            instance=self.request["ResourceConfig"]["InstanceType"],
+            entry_point=bool(entry),
         )
 
     def _renew(self, checkpoints: Path | None, ml: Path) -> None:

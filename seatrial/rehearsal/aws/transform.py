@@ -127,6 +127,7 @@ class TransformJob(Job):
             image=self._container["Image"],
             model_uri=self._container.get("ModelDataUrl", ""),
             environment={**self._container.get("Environment", {}), **self.request.get("Environment", {}), **variables},
+            instance=self.request["TransformResources"]["InstanceType"],
             health_limit_s=max(self.world.waits(_HEALTH_S), 5.0),
             logs=(self.log_group, self.log_stream()),
         )

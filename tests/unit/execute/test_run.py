@@ -548,11 +548,13 @@ exec "$program" "$@"
     ran = bench.run(engine="podman")
     assert ran.record["outputs"] == {"Output": "inside"}
     assert ran.task("say")["notes"] == ["ran in a container of podman"]
-    info, run, remove = (bench.root / "bin" / "calls").read_text().splitlines()
+    info, listed, run, *_, remove = (bench.root / "bin" / "calls").read_text().splitlines()
     assert info == "info"
+    assert listed.startswith("ps --all")
     name = f"seatrial-{ran.id}-00001"
     work = bench.state / "work" / ran.id / "00001"
-    assert f"run --rm --name {name} --cpus 1 --entrypoint sh" in run
+    assert run.startswith("run --label seatrial.keeper=")
+    assert f"--name {name} --cpus 1 --entrypoint sh" in run
     assert f"--volume {work}:{work}" in run
     assert remove == f"rm --force {name}"
 

@@ -55,6 +55,7 @@ class Fleet:
                 model_uri=container.get("ModelDataUrl", ""),
                 environment=container.get("Environment", {}),
                 health_limit_s=max(world.waits(health), 5.0),
+                instance=declared.get("InstanceType", ""),
             )
             weight = float(declared.get("InitialVariantWeight", 1.0))
             instances = int(declared.get("InitialInstanceCount", 1))

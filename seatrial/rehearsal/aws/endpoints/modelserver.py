@@ -20,6 +20,7 @@ from seatrial.rehearsal.aws.faults.hands import stop_programs
 from seatrial.rehearsal.aws.isolation import start_isolated
 from seatrial.rehearsal.aws.logstream import LogStream
 from seatrial.rehearsal.aws.process import Watched
+from seatrial.rehearsal.aws.running import Running
 from seatrial.rehearsal.aws.transfer import NotAnArchive, download_archive
 from seatrial.rehearsal.aws.world import World
 
@@ -44,6 +45,7 @@ class Served:
     model_uri: str
     environment: Mapping[str, str]
     health_limit_s: float
+    instance: str
     logs: tuple[str, str] | None = None
     """Log group and stream, where they are not those of an endpoint."""
 
@@ -69,7 +71,7 @@ class ModelServer:
         self._watched: Watched | None = None
         self._failure = self._no_model = ""
         self.ended = threading.Event()
-        self._pid = 0
+        self._isolated: Running | None = None
         self._running = contextlib.ExitStack()
         self._in_flight = 0
         self._idle = threading.Condition()
@@ -123,14 +125,20 @@ class ModelServer:
         usual = (f"/aws/sagemaker/Endpoints/{self.served.endpoint}", f"{self.served.variant}/{folder.name}")
         log = LogStream(self._world.client("logs", self._region), *(self.served.logs or usual))
         variables = {
-            **image.variables(),
             **self._world.job_variables(self._region),
             **self.served.environment,
             "SAGEMAKER_BIND_TO_PORT": str(self._port),
         }
-        process = start_isolated(image.serve, image=image, folder=folder, environment=variables)
-        self._pid = process.pid
-        self._watched = Watched(process, log=log.write, limit_s=None, grace_s=self._world.waits(_GRACE_S))
+        running = start_isolated(
+            image.words("serve"),
+            image=image,
+            folder=folder,
+            environment=variables,
+            entry_point=False,
+            instance=self.served.instance,
+        )
+        self._isolated = running
+        self._watched = Watched(running, log=log.write, limit_s=None, grace_s=self._world.waits(_GRACE_S))
         ended = self._watched.wait()
         self._failure = f"exit code {ended.exit_code}: {ended.tail[-1] if ended.tail else 'it said nothing'}"
 
@@ -142,7 +150,7 @@ class ModelServer:
     def strike(self, kind: Kind) -> bool:
         """Suffer a sudden fault."""
         if kind is Kind.SERVER_HANGS:
-            return stop_programs(self._pid)
+            return self._isolated is not None and stop_programs(self._isolated)
         if kind is Kind.SERVER_LOST:
             self.kill()
         return kind is Kind.SERVER_LOST

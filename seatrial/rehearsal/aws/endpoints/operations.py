@@ -54,7 +54,7 @@ class EndpointOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
         gaps = config_gaps(config, models)
         for variant in config["ProductionVariants"]:
             uri = models.get(variant.get("ModelName", ""), {}).get("PrimaryContainer", {}).get("Image", "")
-            if not any(image.serve for image in self.world.images if image.answers_to(uri)):
+            if not any(image.serves for image in self.world.images if image.answers_to(uri)):
                 gaps.append(f"image '{uri}', whose 'serve' command it does not know (Image.serve)")
         if gaps:
             raise unsupported(f"in endpoints: {'; '.join(gaps)}")

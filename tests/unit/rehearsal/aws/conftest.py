@@ -12,9 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from seatrial.errors import ResourceError
 from seatrial.rehearsal.aws import Image, OfflineAws
-from seatrial.rehearsal.aws.isolation import require_namespaces
 
 URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/trial:1"
 TRUST = {
@@ -176,15 +174,6 @@ class Bench:
     def read(self, key: str) -> bytes:
         """An object of the bucket."""
         return bytes(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _namespaces() -> None:
-    """Without them the server refuses to start, and there is nothing to test: the reason is in the skip."""
-    try:
-        require_namespaces()
-    except ResourceError as refusal:
-        pytest.skip(refusal.what)
 
 
 @pytest.fixture(scope="session")
