@@ -54,7 +54,7 @@ class Fleet:
                 image=container["Image"],
                 model_uri=container.get("ModelDataUrl", ""),
                 environment=container.get("Environment", {}),
-                health_limit_s=max(world.waits(health), 5.0),
+                health_limit_s=health,
             )
             weight = float(declared.get("InitialVariantWeight", 1.0))
             instances = int(declared.get("InitialInstanceCount", 1))
