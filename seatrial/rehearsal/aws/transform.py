@@ -128,7 +128,7 @@ class TransformJob(Job):
             model_uri=self._container.get("ModelDataUrl", ""),
             environment={**self._container.get("Environment", {}), **self.request.get("Environment", {}), **variables},
             instance=self.request["TransformResources"]["InstanceType"],
-            health_limit_s=max(self.world.waits(_HEALTH_S), 5.0),
+            health_limit_s=_HEALTH_S,
             logs=(self.log_group, self.log_stream()),
         )
 

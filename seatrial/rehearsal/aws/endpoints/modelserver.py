@@ -29,6 +29,7 @@ _PING_S = 2
 _INVOCATION_S = 60
 _GRACE_S = 30
 _LOOK_S = 0.02
+_SHORTEST_HEALTH_S = 30.0  # a program's start takes its own time, however fast the service's time runs
 
 
 class NotHealthy(Exception):
@@ -84,7 +85,8 @@ class ModelServer:
         """
         ill = self._world.faults.take(Kind.NEVER_HEALTHY, self.served.endpoint)
         threading.Thread(target=self._live, name=f"serve-{self.served.endpoint}", daemon=True).start()
-        end = time.monotonic() + self.served.health_limit_s
+        limit_s = self._world.waits(self.served.health_limit_s)
+        end = time.monotonic() + (limit_s if ill else max(limit_s, _SHORTEST_HEALTH_S))
         while not self.ended.is_set() and time.monotonic() < end:
             if not ill and self.ping():
                 self._running.enter_context(self._world.faults.running(self))
