@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # podman on a bare Debian, and a base image without a registry: what `make image` and `pytest -m containers` need.
 # usage, as root: .ci/containers.sh FOLDER BASE, then: export CONTAINERS_CONF=FOLDER/containers.conf
-# FOLDER gets the settings, BASE is the image's name. What is there already is left as it is.
+# FOLDER gets the settings, BASE (python3 with venv, certificates, OpenMP) is the image's name. What is there already is left as it is.
 set -euo pipefail
 folder=$(mkdir -p "$1" && cd "$1" && pwd)
 base=$2
@@ -41,7 +41,7 @@ if ! podman image exists "$base"; then
   mirror=$(apt-get indextargets --format '$(RELEASE) $(SITE)' 'Identifier: Packages' | sed -n "s/^$release //p" | sed -n 1p)
   root=$(mktemp -d "$folder/rootfs.XXXXXX")
   trap 'rm -rf "$root"' EXIT
-  debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates "$release" "$root" "$mirror" \
+  debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates,libgomp1 "$release" "$root" "$mirror" \
     >"$folder/debootstrap.log" 2>&1 || { tail -20 "$folder/debootstrap.log"; exit 1; }
   tar -C "$root" --exclude=./var/cache/apt --exclude=./var/lib/apt/lists --exclude='./dev/*' --exclude=./usr/share/doc \
     --exclude=./usr/share/locale -cf - . | podman import -q - "$base" >/dev/null

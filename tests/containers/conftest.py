@@ -21,7 +21,8 @@ FROM {base}
 COPY . /program
 COPY --chmod=755 serve /usr/local/bin/serve
 WORKDIR /program
-ENV PYTHONPATH=/program
+ENTRYPOINT ["env"]
+CMD ["sh", "-c", "echo by default > /opt/ml/processing/out/said"]
 """
 
 

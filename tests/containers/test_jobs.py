@@ -108,6 +108,19 @@ def test_an_instance_smaller_than_this_machine_sets_the_limit(bench: Bench) -> N
     assert limit == str(8 << 30) if here > 8 << 30 else limit == "max" or int(limit) > here
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(None, "by default"), (["SAID=asked so", "sh", "-c", "echo $SAID > /opt/ml/processing/out/said"], "asked so")],
+)
+def test_without_an_entry_point_the_images_own_takes_the_arguments(
+    bench: Bench, arguments: list[str] | None, said: str
+) -> None:
+    app = {"ImageUri": bench.uri} | ({"ContainerArguments": arguments} if arguments else {})
+    name = f"own-entry-{len(said)}"
+    assert bench.process(name, "", AppSpecification=app)["ProcessingJobStatus"] == "Completed"
+    assert bench.read(f"{name}/made/said").decode().strip() == said
+
+
 def test_nothing_is_left_when_jobs_have_ended(bench: Bench, containers: Callable[[str], list[str]]) -> None:
     code = "open('/opt/ml/processing/out/x', 'w').write('x')"
     assert bench.process("tidy", code)["ProcessingJobStatus"] == "Completed"

@@ -43,12 +43,13 @@ class ProcessingJob(Job):
         ]
         with uploading(s3, continuous):
             ended = self.run(
-                [*app["ContainerEntrypoint"], *app.get("ContainerArguments", [])],
+                [*app.get("ContainerEntrypoint", []), *app.get("ContainerArguments", [])],
                 image=self.world.image(self.request["AppSpecification"]["ImageUri"]),
                 folder=folder,
                 variables=self.request.get("Environment", {}),
                 limit_s=self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", _DEFAULT_LIMIT_S),
                 instance=self.request["ProcessingResources"]["ClusterConfig"]["InstanceType"],
+                entry_point="ContainerEntrypoint" in app,
             )
         message = ml / "output" / "message"
         if message.is_file():
@@ -114,12 +115,12 @@ def processing_problems(request: dict[str, Any]) -> list[str]:
     return problems
 
 
-def processing_gaps(request: dict[str, Any]) -> list[str]:
+def processing_gaps(request: dict[str, Any], *, image_enters: bool) -> list[str]:
     """What AWS would run and this rehearsal does not."""
     gaps = []
     if request["ProcessingResources"]["ClusterConfig"]["InstanceCount"] != 1:
         gaps.append("more than one instance")
-    if not request["AppSpecification"].get("ContainerEntrypoint"):
+    if not request["AppSpecification"].get("ContainerEntrypoint") and not image_enters:
         gaps.append("an image's own entry point (AppSpecification.ContainerEntrypoint is not given)")
     for given in request.get("ProcessingInputs", []):
         source = given.get("S3Input")

@@ -93,7 +93,9 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
         problems = processing_problems(self.params)
         if problems:
             raise invalid(as_message(problems))
-        gaps = processing_gaps(self.params)
+        uri = self.params["AppSpecification"]["ImageUri"]
+        contained = any(image.engine for image in self.world.images if image.answers_to(uri))
+        gaps = processing_gaps(self.params, image_enters=contained)
         if gaps:
             raise unsupported(f"in processing jobs: {'; '.join(gaps)}")
         return self._start(
