@@ -89,6 +89,14 @@ def out_of_memory(report: Path) -> bool:
     return bool(told["out_of_memory"])
 
 
+def process_of(engine: str, container: str) -> int:
+    """The container's process 1, as this machine numbers it; 0 when it does not run."""
+    asked = subprocess.run(
+        [engine, "inspect", "--format", "{{.State.Pid}}", container], capture_output=True, text=True, check=False
+    )
+    return int(asked.stdout.strip() or 0) if asked.returncode == 0 else 0
+
+
 def sweep(engine: str) -> None:
     """Remove the containers whose keeper was itself killed: by hand, or by the kernel."""
     listed = subprocess.run(

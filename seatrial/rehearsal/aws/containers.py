@@ -17,7 +17,7 @@ from seatrial.clouds.aws.settings import SageMakerSettings
 from seatrial.errors import ResourceError
 from seatrial.execute import engine
 from seatrial.rehearsal.aws.image import Image
-from seatrial.rehearsal.aws.running import Running
+from seatrial.rehearsal.aws.running import Running, family
 
 _REPORT = "container.json"
 
@@ -25,14 +25,20 @@ _REPORT = "container.json"
 class Contained(Running):
     """A container's keeper: what is done to it is done to the container."""
 
-    def __init__(self, process: subprocess.Popen[bytes], report: Path) -> None:
-        """``report`` is where the keeper says how the container ended."""
+    def __init__(self, process: subprocess.Popen[bytes], report: Path, *, used: str, name: str) -> None:
+        """``report`` is where the keeper says how the container ended; ``used`` the engine; ``name`` its own."""
         super().__init__(process)
-        self._report = report
+        self._report, self._engine, self._name = report, used, name
+        self._first = 0
 
     def ask_to_end(self) -> None:
         """Send SIGTERM to the container's process 1."""
         self.process.terminate()
+
+    def programs(self) -> list[int]:
+        """The container's process 1, and what it started."""
+        self._first = self._first or engine.process_of(self._engine, self._name)
+        return family(self._first) if self._first else []
 
     def out_of_memory(self) -> bool:
         """What the engine or the kernel noted."""
@@ -98,7 +104,7 @@ def start_container(
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    return Contained(process, report)
+    return Contained(process, report, used=image.engine, name=name)
 
 
 def _limits(image: Image, instance: str) -> list[str]:

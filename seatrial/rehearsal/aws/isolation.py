@@ -11,6 +11,7 @@ succeeded.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
@@ -24,7 +25,7 @@ from seatrial.errors import ResourceError
 from seatrial.execute.keeper import oom_kills
 from seatrial.rehearsal.aws.containers import start_container
 from seatrial.rehearsal.aws.image import Image
-from seatrial.rehearsal.aws.running import Running
+from seatrial.rehearsal.aws.running import Running, children, family
 
 # $1: the folder that becomes /opt (its entries are empty, one for each of the real /opt), $2: working folder, then
 # the command. `wait` is interrupted by the trap, so it is asked again until the command is gone; bash remembers its
@@ -97,12 +98,14 @@ class Namespaced(Running):
 
     def ask_to_end(self) -> None:
         """Send SIGTERM to the job's process 1, which hands it to the command. `unshare` itself would not pass it on."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        try:
-            for child in children.read_text().split():
-                os.kill(int(child), signal.SIGTERM)
-        except (FileNotFoundError, ProcessLookupError):
-            return  # it has ended meanwhile
+        for child in children(self.process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+
+    def programs(self) -> list[int]:
+        """Everything below the job's process 1."""
+        inits = children(self.process.pid)
+        return [each for init in inits for program in children(init) for each in family(program)]
 
     def out_of_memory(self) -> bool:
         """Whether it was killed by SIGKILL while the kernel killed something on this machine for its memory."""

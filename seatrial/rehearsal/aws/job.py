@@ -203,6 +203,8 @@ class Job(ABC):
         """
         disk = self.world.faults.take(Kind.DISK_FULL, self.name)
         if disk is not None:
+            if image.engine is not None:
+                raise JobFailed(f"RehearsalError: {disk.kind} cannot be injected into a job that runs in a container")
             command = on_small_disk(command, self.writes_to(), disk.megabytes)
         memory = self.world.faults.take(Kind.OUT_OF_MEMORY, self.name)
         log = LogStream(self.world.client("logs", self.region), self.log_group, self.log_stream())
@@ -223,10 +225,11 @@ class Job(ABC):
                 limit_s=limit_s,
                 grace_s=self.world.waits(_GRACE_S),
             )
-        limit = memory_limit(running.pid, memory.megabytes) if memory is not None else contextlib.nullcontext()
-        with limit as struck, self.world.faults.running(self):
+        with contextlib.ExitStack() as faults:
+            limit = faults.enter_context(memory_limit(running, memory.megabytes)) if memory is not None else None
+            faults.enter_context(self.world.faults.running(self))
             ended = watched.wait()
-        if struck is not None and struck.is_set():
+        if limit is not None and limit.exceeded:
             ended = replace(ended, out_of_memory=True)
         with self._lock:
             self._watched = None

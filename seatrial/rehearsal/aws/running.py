@@ -4,6 +4,23 @@ from __future__ import annotations
 
 import subprocess
 from abc import ABC, abstractmethod
+from pathlib import Path
+
+
+def children(pid: int) -> list[int]:
+    """The processes that ``pid`` started itself."""
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def family(pid: int) -> list[int]:
+    """``pid`` and every process below it; none when it has ended."""
+    found = [pid] if Path(f"/proc/{pid}").exists() else []
+    for each in found:
+        found.extend(children(each))
+    return found
 
 
 class Running(ABC):
@@ -25,6 +42,10 @@ class Running(ABC):
     def end_now(self) -> None:
         """Kill the program and everything that it started."""
         self.process.kill()
+
+    @abstractmethod
+    def programs(self) -> list[int]:
+        """The program and every process that it started; none once it has ended."""
 
     @abstractmethod
     def out_of_memory(self) -> bool:

@@ -127,8 +127,8 @@ class TransformJob(Job):
             image=self._container["Image"],
             model_uri=self._container.get("ModelDataUrl", ""),
             environment={**self._container.get("Environment", {}), **self.request.get("Environment", {}), **variables},
-            health_limit_s=max(self.world.waits(_HEALTH_S), 5.0),
             instance=self.request["TransformResources"]["InstanceType"],
+            health_limit_s=_HEALTH_S,
             logs=(self.log_group, self.log_stream()),
         )
 

@@ -54,7 +54,7 @@ class Fleet:
                 image=container["Image"],
                 model_uri=container.get("ModelDataUrl", ""),
                 environment=container.get("Environment", {}),
-                health_limit_s=max(world.waits(health), 5.0),
+                health_limit_s=health,
                 instance=declared.get("InstanceType", ""),
             )
             weight = float(declared.get("InitialVariantWeight", 1.0))

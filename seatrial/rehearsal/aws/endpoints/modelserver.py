@@ -20,6 +20,7 @@ from seatrial.rehearsal.aws.faults.hands import stop_programs
 from seatrial.rehearsal.aws.isolation import start_isolated
 from seatrial.rehearsal.aws.logstream import LogStream
 from seatrial.rehearsal.aws.process import Watched
+from seatrial.rehearsal.aws.running import Running
 from seatrial.rehearsal.aws.transfer import NotAnArchive, download_archive
 from seatrial.rehearsal.aws.world import World
 
@@ -28,6 +29,7 @@ _PING_S = 2
 _INVOCATION_S = 60
 _GRACE_S = 30
 _LOOK_S = 0.02
+_SHORTEST_HEALTH_S = 30.0  # a program's start takes its own time, however fast the service's time runs
 
 
 class NotHealthy(Exception):
@@ -70,7 +72,7 @@ class ModelServer:
         self._watched: Watched | None = None
         self._failure = self._no_model = ""
         self.ended = threading.Event()
-        self._pid = 0
+        self._isolated: Running | None = None
         self._running = contextlib.ExitStack()
         self._in_flight = 0
         self._idle = threading.Condition()
@@ -83,7 +85,8 @@ class ModelServer:
         """
         ill = self._world.faults.take(Kind.NEVER_HEALTHY, self.served.endpoint)
         threading.Thread(target=self._live, name=f"serve-{self.served.endpoint}", daemon=True).start()
-        end = time.monotonic() + self.served.health_limit_s
+        limit_s = self._world.waits(self.served.health_limit_s)
+        end = time.monotonic() + (limit_s if ill else max(limit_s, _SHORTEST_HEALTH_S))
         while not self.ended.is_set() and time.monotonic() < end:
             if not ill and self.ping():
                 self._running.enter_context(self._world.faults.running(self))
@@ -136,7 +139,7 @@ class ModelServer:
             entry_point=False,
             instance=self.served.instance,
         )
-        self._pid = running.pid
+        self._isolated = running
         self._watched = Watched(running, log=log.write, limit_s=None, grace_s=self._world.waits(_GRACE_S))
         ended = self._watched.wait()
         self._failure = f"exit code {ended.exit_code}: {ended.tail[-1] if ended.tail else 'it said nothing'}"
@@ -149,7 +152,7 @@ class ModelServer:
     def strike(self, kind: Kind) -> bool:
         """Suffer a sudden fault."""
         if kind is Kind.SERVER_HANGS:
-            return stop_programs(self._pid)
+            return self._isolated is not None and stop_programs(self._isolated)
         if kind is Kind.SERVER_LOST:
             self.kill()
         return kind is Kind.SERVER_LOST

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from seatrial.rehearsal.aws.running import Running
+
 _LOOK_S = 0.02
 
 # $1: size, then the folders, '--', and the command. Each folder becomes a file system of that size; at the end what
@@ -41,41 +43,30 @@ def on_small_disk(command: Sequence[str], folders: Sequence[str], megabytes: int
     return ["bash", "-c", _SMALL_DISK, "small-disk", str(megabytes), *folders, "--", *command]
 
 
-def programs(pid: int) -> list[int]:
-    """The processes of the job or server that ``unshare`` runs as ``pid``: everything below its process 1."""
-    found = [grandchild for child in _children(pid) for grandchild in _children(child)]
-    for each in found:
-        found.extend(_children(each))
-    return found
+class Limit:
+    """Whether a memory limit has killed something."""
 
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except (FileNotFoundError, ProcessLookupError):
-        return []
+    exceeded = False
 
 
 @contextmanager
-def memory_limit(pid: int, megabytes: int) -> Iterator[threading.Event]:
-    """Kill the largest process below ``pid`` once all of them together have more resident memory than that.
-
-    The event is set when that happened.
-    """
-    over, struck = threading.Event(), threading.Event()
+def memory_limit(running: Running, megabytes: int) -> Iterator[Limit]:
+    """Kill the largest of a job's processes once all together have more resident memory than that."""
+    over = threading.Event()
+    limit = Limit()
 
     def watch() -> None:
         while not over.wait(_LOOK_S):
-            used = {each: _resident(each) for each in programs(pid)}
+            used = {each: _resident(each) for each in running.programs()}
             if sum(used.values()) > megabytes * 1024 * 1024:
-                struck.set()
+                limit.exceeded = True
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(max(used, key=lambda each: used[each]), signal.SIGKILL)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        yield struck
+        yield limit
     finally:
         over.set()
         thread.join()
@@ -88,9 +79,9 @@ def _resident(pid: int) -> int:
         return 0
 
 
-def stop_programs(pid: int) -> bool:
-    """Halt every process below ``pid``, as a deadlock would; False when there is none."""
-    found = programs(pid)
+def stop_programs(running: Running) -> bool:
+    """Halt every process of it, as a deadlock would; False when there is none."""
+    found = running.programs()
     for each in found:
         with contextlib.suppress(ProcessLookupError):
             os.kill(each, signal.SIGSTOP)

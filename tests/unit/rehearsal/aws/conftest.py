@@ -150,7 +150,7 @@ class Bench:
         )
         return last
 
-    def until(self, look: Any, good: Any, *, limit_s: float = 20) -> Any:
+    def until(self, look: Any, good: Any, *, limit_s: float = 60) -> Any:
         """Look until it is good; the last look, whatever it shows, after ``limit_s``."""
         end = time.monotonic() + limit_s
         while True:

@@ -16,6 +16,7 @@ import time
 from bisect import bisect_left, bisect_right
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 import boto3
@@ -27,7 +28,10 @@ from scipy.stats import binom
 LEAST = 2000
 AT_ONCE = 8
 LEVEL = 1 - 1e-6
+SPEED = 100  # of the bench's server
 FEWEST_IN_STAGE = 100  # fewer would let any split pass
+WANTED_IN_STAGE = 400  # the waits are as long as this takes on the machine at hand
+LONGEST_WAIT_S = 3600  # the service's
 
 
 @dataclass(frozen=True)
@@ -103,13 +107,16 @@ def _config(bench: Any, name: str, text: str) -> str:
 
 def _settled(bench: Any, name: str) -> dict[str, Any]:
     said: dict[str, Any] = bench.until(
-        lambda: bench.sagemaker.describe_endpoint(EndpointName=name), lambda d: d["EndpointStatus"] == "InService"
+        lambda: bench.sagemaker.describe_endpoint(EndpointName=name),
+        lambda d: d["EndpointStatus"] in ("InService", "Failed"),
     )
     return said
 
 
-def _deployed(bench: Any, name: str, new: str, deployment: dict[str, Any], least: int = LEAST) -> Watched:
-    """Serve 'old', deploy ``new`` under traffic, and delete the endpoint."""
+def _deployed(
+    bench: Any, name: str, new: str, kind: str, percent: int, *, alarmed: bool = False, least: int = LEAST
+) -> Watched:
+    """Serve 'old', deploy ``new`` under traffic by shifts of ``kind`` and ``percent``, and delete the endpoint."""
     bench.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=_config(bench, name, "old"))
     assert _settled(bench, name)["EndpointStatus"] == "InService"
     _config(bench, f"{name}-2", new)
@@ -148,11 +155,15 @@ def _deployed(bench: Any, name: str, new: str, deployment: dict[str, Any], least
     with ThreadPoolExecutor(AT_ONCE) as pool:
         askers = [pool.submit(ask) for _ in range(AT_ONCE)]
         try:
+            begun = time.monotonic()
+            bench.until(lambda: len(sent), lambda count: count >= WANTED_IN_STAGE // 4)
+            wait_s = ceil((time.monotonic() - begun) * WANTED_IN_STAGE / len(sent) * SPEED)
+            deployment = _shifting(bench, name, kind, percent, min(wait_s, LONGEST_WAIT_S), alarmed=alarmed)
             look()
             bench.sagemaker.update_endpoint(
                 EndpointName=name, EndpointConfigName=f"{name}-2", DeploymentConfig=deployment
             )
-            bench.until(look, lambda d: d["EndpointStatus"] == "InService", limit_s=60)
+            bench.until(look, lambda d: d["EndpointStatus"] == "InService", limit_s=300)
             settled = time.monotonic()
             bench.until(lambda: sum(each.begun > settled for each in list(sent)), lambda after: after >= 50)
         finally:
@@ -167,29 +178,33 @@ def _deployed(bench: Any, name: str, new: str, deployment: dict[str, Any], least
     return Watched(sent, lost, told, said)
 
 
-def _shifting(kind: str, percent: int, wait_s: int, *alarms: str) -> dict[str, Any]:
+def _shifting(bench: Any, name: str, kind: str, percent: int, wait_s: int, *, alarmed: bool) -> dict[str, Any]:
     size = {"CANARY": "CanarySize", "LINEAR": "LinearStepSize"}[kind]
     routing = {
         "Type": kind, size: {"Type": "CAPACITY_PERCENT", "Value": percent}, "WaitIntervalInSeconds": wait_s,
     }  # fmt: skip
-    rollback = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": each} for each in alarms]}} if alarms else {}
-    return {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing}} | rollback
+    deployment: dict[str, Any] = {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing}}
+    if alarmed:
+        alarm = _alarm(bench, name, period_s=60 * ceil(wait_s / 3 / 60))
+        deployment["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": alarm}]}
+        routing["WaitIntervalInSeconds"] = min(3 * wait_s, LONGEST_WAIT_S)
+    return deployment
 
 
-def _alarm(bench: Any, endpoint: str) -> str:
-    """Goes off when three periods in a row see more than 5 % errors."""
+def _alarm(bench: Any, endpoint: str, period_s: int) -> str:
+    """Goes off when two periods in a row see more than 5 % errors."""
     bench.client("cloudwatch").put_metric_alarm(
         AlarmName=f"{endpoint}-errors", Namespace="AWS/SageMaker", MetricName="Invocation5XXErrors",
         Statistic="Average",
         Dimensions=[{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "main"}],
-        Period=120, EvaluationPeriods=3, Threshold=0.05, ComparisonOperator="GreaterThanThreshold",
+        Period=period_s, EvaluationPeriods=2, Threshold=0.05, ComparisonOperator="GreaterThanThreshold",
     )  # fmt: skip
     return f"{endpoint}-errors"
 
 
 def test_a_canary_completes_and_loses_nothing(bench: Any) -> None:
     """A fifth of the traffic first, then all of it; the alarm stays quiet."""
-    seen = _deployed(bench, "whole", "new", _shifting("CANARY", 20, 300, _alarm(bench, "whole")))
+    seen = _deployed(bench, "whole", "new", "CANARY", 20, alarmed=True)
     seen.require_nothing_lost()
     seen.require_share(20, "new")
     assert {each.error for each in seen.sent} == {""}
@@ -199,7 +214,7 @@ def test_a_canary_completes_and_loses_nothing(bench: Any) -> None:
 
 def test_a_bad_version_is_rolled_back_and_the_old_one_answers_on(bench: Any) -> None:
     """Its own errors reach only its share of the requests, and end with the alarm; no answer is missing."""
-    seen = _deployed(bench, "back", "breaks", _shifting("CANARY", 20, 3600, _alarm(bench, "back")))
+    seen = _deployed(bench, "back", "breaks", "CANARY", 20, alarmed=True)
     seen.require_nothing_lost()
     seen.require_share(20, "breaks")
     assert {each.error or each.version for each in seen.sent} == {"old", "breaks"}
@@ -209,7 +224,7 @@ def test_a_bad_version_is_rolled_back_and_the_old_one_answers_on(bench: Any) -> 
 
 def test_linear_steps_shift_the_share_that_they_say(bench: Any) -> None:
     """A quarter, a half, three quarters, all."""
-    seen = _deployed(bench, "steps", "new", _shifting("LINEAR", 25, 250))
+    seen = _deployed(bench, "steps", "new", "LINEAR", 25)
     seen.require_nothing_lost()
     for percent in (25, 50, 75):
         seen.require_share(percent, "new")
@@ -219,7 +234,7 @@ def test_linear_steps_shift_the_share_that_they_say(bench: Any) -> None:
 def test_a_split_that_is_off_and_a_request_that_is_lost_are_caught(bench: Any) -> None:
     """The checks above can fail: a canary of 40 % is no canary of 20 %, and a closed connection is no answer."""
     bench.aws.fault("no-answer", operation="InvokeEndpoint", target="off", times=1)
-    seen = _deployed(bench, "off", "new", _shifting("CANARY", 40, 150), least=0)
+    seen = _deployed(bench, "off", "new", "CANARY", 40, least=0)
     seen.told.stages = [each.replace("40%", "20%") for each in seen.told.stages]
     with pytest.raises(AssertionError, match=r"at 20 %: outside"):
         seen.require_share(20, "new")
