@@ -19,9 +19,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from tests.conformance import sagemaker_sdk_pipelines as written  # isort: skip - sets what the SDK reads when imported
+# First, since it sets what the SDK reads when it is imported; from this folder, since the SDK's environment may hold
+# another package named tests.
+import sagemaker_sdk_pipelines as written  # type: ignore[import-not-found]  # isort: skip
 
 import boto3
 from botocore.exceptions import ClientError, WaiterError

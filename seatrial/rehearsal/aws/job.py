@@ -159,6 +159,8 @@ class Job(ABC):
 
     def _finish(self, status: str, reason: str | None) -> None:
         with self._lock:
+            if self._stop_asked and status == "Failed":
+                status = "Stopped"  # it breaks off wherever the request finds it
             self.ended = datetime.now(UTC)
             self.failure_reason = None if reason is None else reason[:_LONGEST_REASON]
             self._set_status(status)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +14,8 @@ from botocore.exceptions import ClientError
 from moto.core.responses import ActionResult
 
 from seatrial.rehearsal.aws.answers import as_aws_answers
+from seatrial.rehearsal.aws.job import Job, JobFailed
+from seatrial.rehearsal.aws.world import World
 
 _ALWAYS = {"Type": "Equals", "LeftValue": 1, "RightValue": 1}
 
@@ -197,3 +202,37 @@ def test_a_prefix_gives_the_lines_of_one_job(bench: Any) -> None:
     assert lines(logStreamNamePrefix="told-three/") == []
     assert lines(logStreamNamePrefix="told-", filterPattern="two") == ["this is told-two"]
     assert {"this is told-one", "this is told-two"} <= set(lines())
+
+
+class _Breaking(Job):
+    """Fails when it is let go on, as a download does of what is not there."""
+
+    kind = "processing"
+    go_on = threading.Event()
+
+    @staticmethod
+    def image_of(request: Mapping[str, Any]) -> str:
+        return ""
+
+    def work(self, folder: Path) -> None:
+        self.go_on.wait(20)
+        raise JobFailed("nothing there")
+
+    def describe(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize(("asked", "status"), [(True, "Stopped"), (False, "Failed")])
+def test_a_job_that_was_asked_to_stop_ends_as_stopped_whatever_breaks(asked: bool, status: str) -> None:
+    """From Stopping there is one way on AWS."""
+    world = World([])
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/b"
+    job = _Breaking(world, name="b", arn=arn, region="us-east-1", request={}, record=SimpleNamespace())
+    job.go_on.clear()
+    job.start()
+    if asked:
+        assert job.stop()
+    job.go_on.set()
+    assert job.done.wait(20)
+    assert job.status == status
+    world.close()
