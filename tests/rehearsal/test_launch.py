@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -116,7 +117,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterato
 
 @pytest.fixture
 def reached(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """The offline AWS is where this process finds AWS."""
+    """The offline AWS is where this process finds AWS, and the project's components are those that it imports."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "components"]:
+        monkeypatch.delitem(sys.modules, name)
     for name, value in cloud.aws.environment().items():
         monkeypatch.setenv(name, value)
     return cloud

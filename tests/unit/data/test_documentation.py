@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from seatrial.project import Column, Endpoint, Gate, Model, Monitoring, Rollout, Split
+from seatrial.project import Column, Endpoint, Gate, Model, Monitoring, Rehearsal, Rollout, Split
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "model-toml.md"
 
@@ -14,7 +14,7 @@ def test_every_setting_is_documented_and_no_other() -> None:
     text = PAGE.read_text(encoding="utf-8")
     documented = set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE))
     documented |= set(re.findall(r"^## `\[(\w+)\]`", text, flags=re.MULTILINE))
-    kinds = (Model, Column, Split, Gate, Rollout, Monitoring, Endpoint)
+    kinds = (Model, Column, Split, Gate, Rollout, Monitoring, Endpoint, Rehearsal)
     assert documented == {name for kind in kinds for name in kind.model_fields} - {"name", "folder"}
 
 

@@ -34,7 +34,8 @@ def test_mermaid_names_every_task_group_and_arrow(train: Document) -> None:
     assert set(ids.values()) >= {"ingest", "validate", "train", "gate", "promoted", "verify"}
     arrows = {(ids[a], ids[b]) for a, b in re.findall(r"(n\d+) --> (n\d+)", text)}
     assert ("evaluate", "gate") in arrows
-    assert ("register", "deploy") in arrows
+    assert ("register", "released") in arrows
+    assert ("deploy", "verify") in arrows
     assert "subgraph n9[\"promoted: if gate-decision == 'promote'\"]" in text
     assert text.count("subgraph") == text.count("\n  end") == 2
 

@@ -361,7 +361,7 @@ def test_a_definition_in_s3_is_checked_and_run(bench: Any) -> None:
         bench.s3.put_object(Bucket=bench.bucket, Key=place["ObjectKey"], Body=body.encode())
         with pytest.raises(ClientError, match=words):
             bench.sagemaker.create_pipeline(PipelineDefinitionS3Location=place, **ask)
-    with pytest.raises(ClientError, match="There is no object"):
+    with pytest.raises(ClientError, match="Unable to read the pipeline definition"):
         bench.sagemaker.create_pipeline(PipelineDefinitionS3Location=place | {"ObjectKey": "nothing"}, **ask)
     bench.s3.put_object(Bucket=bench.bucket, Key=place["ObjectKey"], Body=json.dumps(definition).encode())
     bench.sagemaker.create_pipeline(PipelineDefinitionS3Location=place, **ask)
