@@ -47,27 +47,51 @@ def train(ml: Path = ML) -> int:
 def serve(environment: Mapping[str, str], ml: Path = ML) -> int:
     """Serve the package in ``ml``/model on all addresses until a signal ends it; gives the exit code.
 
+    The model's environment, as an endpoint's deployment writes it, names what is served (``SEATRIAL_MODEL``,
+    ``SEATRIAL_VERSION``), which package it has to be (``SEATRIAL_DIGEST``) and what a request may hold
+    (``SEATRIAL_MAX_ROWS``, ``SEATRIAL_MAX_BODY_BYTES``).
+
     Raises:
-        UsageError: ``SAGEMAKER_BIND_TO_PORT`` is no port.
-        PackageError: there is no package, or it must not be trusted.
+        UsageError: a port or a limit is no such number; every problem is told.
+        PackageError: there is no package, it must not be trusted, or it is another one.
     """
     from seatrial.clouds.local.server import serve as run
+    from seatrial.package.read import Package
     from seatrial.serving.log import JsonFormatter
 
-    text = environment.get("SAGEMAKER_BIND_TO_PORT", str(PORT))
-    if not (text.isdecimal() and 0 < int(text) < 65536):
+    problems: list[str] = []
+    port = _number(environment, "SAGEMAKER_BIND_TO_PORT", 65535, problems) or PORT
+    limits = {
+        name.removeprefix("SEATRIAL_").lower(): value
+        for name in ("SEATRIAL_MAX_ROWS", "SEATRIAL_MAX_BODY_BYTES")
+        if (value := _number(environment, name, 2**40, problems))
+    }
+    if problems:
         raise UsageError(
-            f"SAGEMAKER_BIND_TO_PORT is '{text}', which is no port",
-            why="The server listens where the service looks for it.",
-            todo=f"Leave it out (then it is {PORT}), or set a number from 1 to 65535.",
+            "; ".join(problems),
+            why="The server listens where the service looks for it, and refuses what is larger than it may be.",
+            todo=f"Leave the variable out (the port then is {PORT}), or set a number in its range.",
         )
     package = package_in(ml / "model")
+    if environment.get("SEATRIAL_DIGEST"):
+        Package.open(package, digest=environment["SEATRIAL_DIGEST"])
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    name, version = environment.get("SEATRIAL_MODEL", package.name), environment.get("SEATRIAL_VERSION", "0")
     # a container's address is known to the service only: it asks from outside
-    run(package, name=package.name, version="0", host="0.0.0.0", port=int(text), limits={})  # noqa: S104
+    run(package, name=name, version=version, host="0.0.0.0", port=port, limits=limits)  # noqa: S104
     return 0
+
+
+def _number(environment: Mapping[str, str], name: str, largest: int, problems: list[str]) -> int | None:
+    text = environment.get(name)
+    if text is None:
+        return None
+    if text.isdecimal() and 0 < int(text) <= largest:
+        return int(text)
+    problems.append(f"{name} is '{text}', and not a number from 1 to {largest}")
+    return None
 
 
 def package_in(model: Path) -> Path:

@@ -36,6 +36,9 @@ ROWS = 64
 """Rows of the golden sample that callers ask for, in turn."""
 ENOUGH = 300
 """Requests in a phase before the story goes on."""
+_PAUSE_S = 0.03
+"""Between a caller's requests: traffic, and not a contest for this machine's cores, which the latency guardrail of a
+rollout would see."""
 _PATIENCE_S = 120.0
 _LOOK_S = 0.1
 
@@ -161,7 +164,7 @@ class AwsStory:
         self._line.tell(tasks["verify"]["summary"], tasks["deploy"]["summary"])
         package = self._package(version)
         rows = package.golden.rows[:ROWS]
-        self.load = Load(self._caller, rows)
+        self.load = Load(self._caller, rows, callers=8, pause_s=_PAUSE_S)
         self._expect(version)
         self._serving(version)
 

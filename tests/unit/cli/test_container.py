@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -38,8 +39,19 @@ def test_no_package_and_two_packages_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("port", ["", "http", "0", "65536", "-1"])
 def test_a_port_that_is_none_is_refused(tmp_path: Path, port: str) -> None:
-    with pytest.raises(UsageError, match="which is no port"):
+    with pytest.raises(UsageError, match=f"SAGEMAKER_BIND_TO_PORT is '{port}', and not a number from 1 to 65535"):
         serve({"SAGEMAKER_BIND_TO_PORT": port}, tmp_path)
+
+
+def test_every_wrong_limit_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"SEATRIAL_MAX_ROWS is 'many', .*; SEATRIAL_MAX_BODY_BYTES is '0'"):
+        serve({"SEATRIAL_MAX_ROWS": "many", "SEATRIAL_MAX_BODY_BYTES": "0"}, tmp_path)
+
+
+def test_another_package_than_the_deployments_is_not_served(tmp_path: Path) -> None:
+    build_example(tmp_path / "model", CANDIDATES["logistic"])
+    with pytest.raises(PackageError, match="digest"):
+        serve({"SEATRIAL_DIGEST": "0" * 64}, tmp_path)
 
 
 def test_a_job_without_its_channel_says_so_where_the_service_reads_it(tmp_path: Path) -> None:
@@ -61,19 +73,29 @@ def test_a_package_is_served_on_the_port_of_the_platform_until_sigterm(tmp_path:
         port = probe.getsockname()[1]
     code = "import os, sys; from pathlib import Path; from seatrial.cli.container import serve; "
     code += "sys.exit(serve(os.environ, Path(sys.argv[1])))"
-    environment = {**os.environ, "SAGEMAKER_BIND_TO_PORT": str(port)}
+    environment = {
+        **os.environ,
+        "SAGEMAKER_BIND_TO_PORT": str(port),
+        "SEATRIAL_MODEL": "flights",
+        "SEATRIAL_VERSION": "7",
+        "SEATRIAL_DIGEST": built.digest,
+        "SEATRIAL_MAX_ROWS": "2",
+    }
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=environment) as process:
         try:
             end = time.monotonic() + 30
             while True:
                 try:
                     with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=2) as answer:
-                        assert built.digest in answer.read().decode()
+                        health = json.load(answer)
                     break
                 except OSError:
                     assert process.poll() is None
                     assert time.monotonic() < end
                     time.sleep(0.05)
+            assert (health["name"], health["version"], health["digest"]) == ("flights", "7", built.digest)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metadata", timeout=2) as answer:
+                assert json.load(answer)["limits"]["max_rows"] == 2
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
         finally:

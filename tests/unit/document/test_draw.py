@@ -37,7 +37,7 @@ def test_mermaid_names_every_task_group_and_arrow(train: Document) -> None:
     assert ("register", "released") in arrows
     assert ("deploy", "verify") in arrows
     assert "subgraph n9[\"promoted: if gate-decision == 'promote'\"]" in text
-    assert text.count("subgraph") == len(re.findall(r"^ *end$", text, re.MULTILINE)) == 2
+    assert text.count("subgraph") == len(re.findall(r"^ *end$", text, re.MULTILINE)) == 3
 
 
 def test_mermaid_with_jobs_marks_each_task(train: Document) -> None:
