@@ -154,11 +154,15 @@ class ModelServer:
 def serve(package: Path, *, name: str, version: str, host: str, port: int, limits: Mapping[str, int]) -> None:
     """Serve a package in the foreground until a signal ends it.
 
+    It listens when it has answered its golden sample once: the first caller does not pay for loading the graph.
+
     Raises:
         PackageError: the package must not be trusted.
         OSError: the address cannot be listened on.
     """
     served = ServedPackage(Package.open(package), name=name, version=version, **limits)
+    for row in served.golden.rows:
+        served.predict([row])
     listener = socket.create_server((host, port), backlog=1024)
 
     async def main() -> None:

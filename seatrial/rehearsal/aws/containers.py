@@ -17,7 +17,7 @@ from seatrial.clouds.aws.settings import SageMakerSettings
 from seatrial.errors import ResourceError
 from seatrial.execute import engine
 from seatrial.rehearsal.aws.image import Image
-from seatrial.rehearsal.aws.running import Running, family
+from seatrial.rehearsal.aws.running import YIELDING, Running, family
 
 _REPORT = "container.json"
 
@@ -69,6 +69,7 @@ def start_container(
     folder: Path,
     environment: Mapping[str, str],
     instance: str,
+    yields: bool,
 ) -> Contained:
     """Start the image with ``folder``/opt/ml at /opt/ml. Standard output and error come back on one pipe.
 
@@ -79,6 +80,7 @@ def start_container(
         folder: the job's.
         environment: variables besides the image's.
         instance: the instance type, for its limits.
+        yields: see `start_isolated`; the engine hands its own niceness on.
     """
     assert image.engine is not None
     assert image.container is not None
@@ -98,7 +100,7 @@ def start_container(
     name = f"seatrial-{folder.name}-{uuid.uuid4().hex[:12]}"
     report = folder / _REPORT
     process = subprocess.Popen(
-        engine.kept(image.engine, name, words, report),
+        [*(YIELDING if yields else ()), *engine.kept(image.engine, name, words, report)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

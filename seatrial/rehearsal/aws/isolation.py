@@ -25,7 +25,7 @@ from seatrial.errors import ResourceError
 from seatrial.execute.keeper import oom_kills
 from seatrial.rehearsal.aws.containers import start_container
 from seatrial.rehearsal.aws.image import Image
-from seatrial.rehearsal.aws.running import Running, children, family
+from seatrial.rehearsal.aws.running import YIELDING, Running, children, family
 
 # $1: the folder that becomes /opt (its entries are empty, one for each of the real /opt), $2: working folder, then
 # the command. `wait` is interrupted by the trap, so it is asked again until the command is gone; bash remembers its
@@ -120,6 +120,7 @@ def start_isolated(
     environment: Mapping[str, str],
     entry_point: bool = True,
     instance: str,
+    yields: bool = False,
 ) -> Running:
     """Start ``command`` with ``folder``/opt/ml at /opt/ml. Standard output and error come back on one pipe.
 
@@ -133,6 +134,7 @@ def start_isolated(
         environment: variables besides the image's.
         entry_point: whether the command stands in place of the image's own entry point, or is handed to it.
         instance: the instance type, whose limits a container gets.
+        yields: whether it leaves the processors to whatever does not yield: jobs do, servers do not.
     """
     if image.engine is not None:
         return start_container(
@@ -142,6 +144,7 @@ def start_isolated(
             folder=folder,
             environment={**image.environment, **environment},
             instance=instance,
+            yields=yields,
         )
     assert image.workdir is not None
     opt = folder / "opt"
@@ -158,6 +161,7 @@ def start_isolated(
     before = oom_kills()
     process = subprocess.Popen(
         [
+            *(YIELDING if yields else ()),
             "setpriv",
             "--pdeathsig",
             "KILL",

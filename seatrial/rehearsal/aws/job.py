@@ -220,6 +220,7 @@ class Job(ABC):
                 environment={**self.world.job_variables(self.region), **variables},
                 entry_point=entry_point,
                 instance=instance,
+                yields=True,
             )
             watched = self._watched = Watched(
                 running,

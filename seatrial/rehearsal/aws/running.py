@@ -23,6 +23,10 @@ def family(pid: int) -> list[int]:
     return found
 
 
+YIELDING = ("nice", "-n", "10")
+"""Before a job's command: on AWS no endpoint shares its processors with a job."""
+
+
 class Running(ABC):
     """The process that stands for the program; its output and exit code are the program's."""
 

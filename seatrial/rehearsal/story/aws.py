@@ -36,7 +36,7 @@ ROWS = 64
 """Rows of the golden sample that callers ask for, in turn."""
 ENOUGH = 300
 """Requests in a phase before the story goes on."""
-_PAUSE_S = 0.03
+_PAUSE_S = 0.05
 """Between a caller's requests: traffic, and not a contest for this machine's cores, which the latency guardrail of a
 rollout would see."""
 _PATIENCE_S = 120.0

@@ -94,19 +94,15 @@ class Load:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Requests sent inside count for this phase. The callers start with the first one, and do not stop between."""
+        """Requests sent from now on count for this phase, until the next begins. The callers start with the first."""
         with self._lock:
             self._phases.setdefault(name, _Counts())
-            before, self._phase = self._phase, name
+            self._phase = name
         if not self._threads:
             self._threads = [threading.Thread(target=self._call, daemon=True) for _ in range(self._callers)]
             for thread in self._threads:
                 thread.start()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._phase = before or name
+        yield
 
     def reach(self, name: str, requests: int, *, limit_s: float = 60.0) -> None:
         """Wait until a phase has so many requests.
