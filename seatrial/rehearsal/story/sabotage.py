@@ -12,7 +12,7 @@ from seatrial.serving import app, request
 from seatrial.serving.answer import Answer
 from seatrial.serving.servable import Row, Servable
 
-HEALTHY = 12
+HEALTHY = 4
 COMMAND = (
     "-c",
     "from seatrial.rehearsal.story.sabotage import break_the_server; break_the_server(); "
