@@ -237,6 +237,8 @@ class AwsStory:
         )
 
     def _clear(self) -> None:
+        for execution in self._executions(f"{self._name}-release"):  # a promotion approves, and so starts one more
+            self._pipelines.follow(execution, _Meanwhile(self._line))
         self._cloud.endpoints.stop(self._model.name)
         self._account.clear()
         left = self._account.left()
