@@ -43,9 +43,12 @@ def timed(command: tuple[str, ...]) -> tuple[float, float, dict[str, Any]]:
 def main() -> None:
     """Measure, print, and say how much of a rehearsal each stage took."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 1
-    plain, rehearsed, stages = [], [], {}
+    plain: list[tuple[float, float]] = []
+    rehearsed: list[tuple[float, float]] = []
+    stages: dict[str, float] = {}
     for _ in range(rounds):
-        plain.append(timed(RUN)[:2])
+        seconds, used, _ = timed(RUN)
+        plain.append((seconds, used))
         seconds, used, report = timed(REHEARSE)
         rehearsed.append((seconds, used))
         at = 0.0

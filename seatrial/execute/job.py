@@ -9,7 +9,8 @@ The specification is a JSON object::
      "outputs": {"parameters": "/opt/ml/processing/output/values/outputs.json",
                  "artifacts": {"evaluate-package": "/opt/ml/processing/output/package"}},
      "failure": "/opt/ml/output/message", "state": "/tmp/seatrial", "logs": "/opt/ml/processing/output/logs",
-     "root": ".", "preload": [], "cache": true, "environment": {}, "inherit": [], "facts": {}}
+     "root": ".", "preload": [], "cache": true, "environment": {}, "inherit": [], "facts": {},
+     "buckets": "seatrial.clouds.buckets:look_up"}
 
 A parameter is one of ``{"value": JSON}``; ``{"file": PATH, "name": KEY}``, from an earlier job's outputs;
 ``{"environment": NAME, "absent": TEXT}``, text that is cast to the declared type, or no value at all when it equals
@@ -20,13 +21,14 @@ An artifact is a list of folders as `parcel` writes them; of several for an inpu
 holds something counts. ``{"uri", "name", "schema", "metadata"}`` names content that lies there as it is.
 
 ``environment`` is what tasks are told. Of the job's own environment they see little; ``inherit`` names more of it: how
-the cloud is reached, and as whom.
+the cloud is reached, and as whom. ``buckets`` names the function that reads what importers name (`importing.Buckets`).
 
 Only ``format``, ``document`` and ``outputs`` have to be there.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -45,6 +47,7 @@ from seatrial.document.model import Document
 from seatrial.errors import DocumentError, SeatrialError, TaskError, UsageError
 from seatrial.execute import parcel
 from seatrial.execute.cache import Stored
+from seatrial.execute.importing import Buckets
 from seatrial.execute.journal import TaskRecord, write_json
 from seatrial.execute.run import Machine, Ran, execute
 
@@ -54,7 +57,7 @@ MESSAGE_LIMIT = 1024
 """Characters of a failure message that SageMaker keeps."""
 _KEYS = frozenset(
     {"format", "job", "document", "parameters", "artifacts", "outputs", "failure", "state", "logs"}
-    | {"root", "preload", "cache", "environment", "inherit", "facts"}
+    | {"root", "preload", "cache", "environment", "inherit", "facts", "buckets"}
 )
 _STOPPED = 128 + signal.SIGTERM
 
@@ -77,6 +80,7 @@ class Specification:
     use_cache: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Json] = field(default_factory=dict)
+    buckets: Buckets | None = None
 
 
 def run_file(path: Path) -> int:
@@ -108,6 +112,7 @@ def run(spec: Specification) -> Ran:
         environment=spec.environment,
         use_cache=spec.use_cache,
         facts=spec.facts,
+        buckets=spec.buckets,
     )
     ran = execute(spec.document, spec.parameters, machine, Log(), spec.artifacts)
     if spec.logs is not None:
@@ -137,6 +142,7 @@ def specification(table: Json) -> Specification:
     parameters = _parameters(table.get("parameters", {}), problems)
     artifacts = _artifacts(document, table.get("artifacts", {}), problems)
     places = {name: Path(place) for name, place in outputs.get("artifacts", {}).items()}
+    buckets = _function(table["buckets"], problems) if "buckets" in table else None
     missing = sorted(set(document.root.output_artifacts) - set(places))
     problems += [f"outputs.artifacts.{name}: nobody says where it goes" for name in missing]
     if document.root.output_parameters and "parameters" not in outputs:
@@ -160,7 +166,18 @@ def specification(table: Json) -> Specification:
             **table.get("environment", {}),
         },
         facts=dict(table.get("facts", {})),
+        buckets=buckets,
     )
+
+
+def _function(name: Json, problems: list[str]) -> Buckets | None:
+    module, _, attribute = str(name).partition(":")
+    try:
+        found: Buckets = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as exc:
+        problems.append(f"buckets: {name!r} is no function here: {exc}")
+        return None
+    return found
 
 
 def _parameters(table: Mapping[str, Json], problems: list[str]) -> dict[str, Json]:

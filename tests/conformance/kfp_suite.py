@@ -23,7 +23,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,13 +78,14 @@ def run(document: Path, arguments: Mapping[str, Json], folder: Path, **machine: 
     executed = [t for t in ran.record["tasks"] if t["state"] in ("SUCCEEDED", "FAILED")]
     if ran.error is not None and not executed:
         return Outcome("REFUSED", reason)
-    content = _contents(executed, folder)
-    tasks = tuple(_task(t, content) for t in executed)
+    content = contents(executed, folder)
+    tasks = tuple(task_of(t, content) for t in executed)
     artifacts = {k: _one_or_all([content.get(a["digest"]) for a in v]) for k, v in ran.record["artifacts"].items()}
     return Outcome(ran.record["state"], reason, tasks, {**ran.record["outputs"], **artifacts})
 
 
-def _task(record: Mapping[str, Json], content: Mapping[str, Json]) -> Task:
+def task_of(record: Mapping[str, Json], content: Mapping[str, Json]) -> Task:
+    """A task's record as an expectation sees it; ``content`` is what artifacts hold, by digest."""
     files = {k: _one_or_all([content.get(digest) for digest in v]) for k, v in record["inputs"].items()}
     made = {k: _one_or_all([content.get(a["digest"]) for a in v]) for k, v in record["artifacts"].items()}
     log = Path(record["log"]) if record["log"] else None
@@ -101,7 +102,7 @@ def _task(record: Mapping[str, Json], content: Mapping[str, Json]) -> Task:
     )
 
 
-def _contents(tasks: list[Mapping[str, Json]], folder: Path) -> dict[str, Json]:
+def contents(tasks: Sequence[Mapping[str, Json]], folder: Path) -> dict[str, Json]:
     """Digest -> text of a file, or names and texts of a folder; nothing for an artifact without content."""
     from seatrial.execute.cache import content_digest
 

@@ -25,7 +25,7 @@ from tests.rehearsal.offline import BUCKET, Cloud, offline
 STEPS = """
 from dataclasses import dataclass
 import time
-from seatrial.component import component, say
+from seatrial.component import Dataset, Input, component, say
 from seatrial.errors import DataError
 
 @dataclass(frozen=True)
@@ -56,6 +56,10 @@ def wait(seconds: float) -> None:
     print("waiting")
     time.sleep(seconds)
 
+@component(job="count", cache=False)
+def read(given: Input[Dataset]) -> None:
+    say(given.path.read_text())
+
 @component(job="check", cache=False)
 def check(n: int) -> None:
     if n > 1:
@@ -63,7 +67,7 @@ def check(n: int) -> None:
 """
 HEAD = """
 from kfp import dsl
-from components.steps import add, check, price, tell, wait
+from components.steps import add, check, price, read, tell, wait
 from seatrial.component import fail
 """
 PIPES = {
@@ -88,6 +92,12 @@ def checks(model: str, n: int = 1) -> None:
     check.task(n=n)
 """,
 }
+PIPES["imports"] = """
+@dsl.pipeline(name="imports")
+def imports(model: str, uri: str) -> None:
+    given = dsl.importer(artifact_uri=uri, artifact_class=dsl.Dataset, reimport=False)
+    read.task(given=given.output)
+"""
 PIPES["approved"] = """
 @dsl.pipeline(name="approved")
 def approved(model: str, version: int) -> None:
@@ -165,6 +175,21 @@ def test_jobs_functions_and_choices_run_and_are_told(reached: Cloud) -> None:
     told = {step.name: connected(reached).records(step) for step in ended.steps}
     assert [task["summary"] for task in told["count"]] == ["2 + 4"]
     assert [task["summary"] for task in told["tell"]] == ["amount 3.0"]
+
+
+def test_a_job_imports_from_a_bucket(reached: Cloud) -> None:
+    """And says in words what it cannot import."""
+    reached.client("s3").put_object(Bucket=BUCKET, Key="given/numbers.txt", Body=b"one two")
+    work = prepared(reached, "imports", uri=f"s3://{BUCKET}/given/numbers.txt")
+    ended = launched(reached, work, Heard())
+    assert ended.status == "succeeded"
+    summaries = {task["name"]: task["summary"] for step in ended.steps for task in connected(reached).records(step)}
+    assert summaries["read"] == "one two"
+    missing = f"s3://{BUCKET}/given/letters.txt"
+    ended = launched(reached, prepared(reached, "imports", uri=missing), Heard())
+    assert ended.status == "failed"
+    said = "\n".join(line for step in ended.steps for line in connected(reached).last_lines(step, 20))
+    assert f"imports {missing}" in said or f"cannot import {missing}" in said
 
 
 def test_a_failure_ends_the_execution_with_its_message(reached: Cloud) -> None:

@@ -48,6 +48,10 @@ class Mounts:
     failure: str
 
 
+BUCKETS = "seatrial.clouds.buckets:look_up"
+"""Reads what importers name, in a job as on a laptop; `seatrial.execute` itself knows no cloud."""
+
+
 def environment_name(parameter: str) -> str:
     """The variable that holds a pipeline parameter."""
     return f"SEATRIAL_PARAMETER_{re.sub(r'[^A-Za-z0-9_]', '_', parameter)}"
@@ -93,6 +97,9 @@ def specification(
         "failure": mounts.failure,
         "logs": mounts.logs,
     }
+    executors = job.document.get("deploymentSpec", {}).get("executors", {})
+    if any("importer" in executor for executor in executors.values()):
+        found["buckets"] = BUCKETS
     if settings.preload:
         found["preload"] = list(settings.preload)
     if job.training is not None and job.training.spot:

@@ -158,6 +158,8 @@ def start_isolated(
             (mounts / name).symlink_to(source.resolve(), target_is_directory=True)
     for entry in Path("/opt").iterdir():
         _stand_in(entry, opt / entry.name)
+    scratch = folder / "tmp"
+    scratch.mkdir(exist_ok=True)
     before = oom_kills()
     process = subprocess.Popen(
         [
@@ -174,7 +176,8 @@ def start_isolated(
             str(image.workdir),
             *command,
         ],
-        env={**image.variables(), **environment},
+        # an instance's /tmp goes with it; this machine's would keep what jobs leave there
+        env={"TMPDIR": str(scratch), **image.variables(), **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

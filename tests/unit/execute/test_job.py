@@ -232,9 +232,10 @@ def test_everything_wrong_with_a_specification_is_told_at_once(service: Service)
     table["parameters"]["first-make-long"] = {"vlaue": 1}
     table["artifacts"]["nothing"] = ["/x"]
     table["outputs"] = {}
+    table["buckets"] = "seatrial.nowhere:at_all"
     with pytest.raises(DocumentError) as caught:
         specification(table)
-    for told in ("surprise", "vlaue", "nothing", "outputs.parameters"):
+    for told in ("surprise", "vlaue", "nothing", "outputs.parameters", "seatrial.nowhere"):
         assert told in caught.value.what
     with pytest.raises(DocumentError, match="format"):
         specification({"format": 2})

@@ -151,6 +151,14 @@ def test_two_jobs_at_once_do_not_see_each_other(bench: Any) -> None:
     assert Path("/opt/ml").exists() == before
 
 
+def test_what_a_job_leaves_in_its_temporary_folder_goes_with_it(bench: Any) -> None:
+    code = "import tempfile; print('at', tempfile.mkdtemp()); open('/opt/ml/processing/out/x', 'w').write('x')"
+    bench.process("untidy", code)
+    (place,) = (line.removeprefix("at ") for line in bench.lines(GROUP, "untidy") if line.startswith("at "))
+    assert "untidy" in place
+    assert bench.until(Path(place).exists, lambda there: not there) is False
+
+
 def test_list_shows_the_real_states(bench: Any) -> None:
     """Filters work on what happened, not on what was hoped."""
     bench.process("listed-bad", "raise SystemExit(1)")
