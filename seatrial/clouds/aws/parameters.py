@@ -114,7 +114,7 @@ def started_with(document: Document, arguments: Mapping[str, Json]) -> dict[str,
         if value is None:
             if name in arguments and not _absent(spec):
                 problems.append(f"'{name}' is null, and it has to have a value")
-            elif not spec.optional:
+            elif not spec.optional and not spec.has_default:
                 problems.append(f"'{name}' is missing")
             continue
         try:

@@ -18,12 +18,13 @@ import pytest
 import yaml
 
 from seatrial.clouds.aws.check import check
+from seatrial.clouds.aws.parameters import started_with
 from seatrial.clouds.aws.pipeline import Compiled, compiled
 from seatrial.clouds.aws.settings import Instance, SageMakerSettings
 from seatrial.document import Document, read_text
 from seatrial.document.compile import compile_pipeline
 from seatrial.document.plan import plan
-from seatrial.errors import DocumentError
+from seatrial.errors import DocumentError, UsageError
 from tests.unit.clouds.aws.pipelines import COMPONENTS, HEAD, PIPELINES
 
 Json = Any
@@ -306,3 +307,14 @@ def test_what_a_step_without_a_machine_cannot_do_is_refused(
 ) -> None:
     with pytest.raises(DocumentError, match=told):
         sagemaker(pipeline(only(body, signature)), functions="arn:aws:lambda:eu-west-1:123456789012:function")
+
+
+def test_a_start_is_given_what_has_no_default_and_nothing_that_is_wrong(pipeline: Read) -> None:
+    """KFP's older compilers write a default without saying that the parameter is optional."""
+    document = pipeline("parameters")
+    assert started_with(document, {"n": 3}) == {"n": "3"}
+    source = json.loads(json.dumps(document.source))
+    del source["root"]["inputDefinitions"]["parameters"]["rate"]["isOptional"]
+    assert started_with(read_text(json.dumps(source)), {"n": 3}) == {"n": "3"}
+    with pytest.raises(UsageError, match=r"'what' is unknown.*'mode' is null.*'n' is missing"):
+        started_with(document, {"what": 1, "mode": None})
