@@ -23,7 +23,7 @@ class Latency(Settings):
     p99: float
 
 
-def measure(package: Package, *, calls: int = 2000, warm_up: int = 200) -> Latency:
+def measure(package: Package, *, calls: int = 1000, warm_up: int = 100) -> Latency:
     """Time ``predict_rows`` with one row: check, pack and predict, as an endpoint does it, without the network.
 
     Args:

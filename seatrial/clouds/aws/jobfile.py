@@ -48,6 +48,8 @@ class Mounts:
     failure: str
 
 
+_FEW = 3
+"""A job of so many tasks imports nothing for all of them beforehand: each then imports what it uses, which is less."""
 BUCKETS = "seatrial.clouds.buckets:look_up"
 """Reads what importers name, in a job as on a laptop; `seatrial.execute` itself knows no cloud."""
 
@@ -100,7 +102,7 @@ def specification(
     executors = job.document.get("deploymentSpec", {}).get("executors", {})
     if any("importer" in executor for executor in executors.values()):
         found["buckets"] = BUCKETS
-    if settings.preload:
+    if settings.preload and len(job.tasks) > _FEW:
         found["preload"] = list(settings.preload)
     if job.training is not None and job.training.spot:
         found["state"] = SPOT_STATE

@@ -111,7 +111,7 @@ class SageMakerSettings(Settings):
     """How old a reused result may be (``P1D``). ``None``: none is reused, since SageMaker compares a step's arguments
     only: it does not see that source tables, a champion or an endpoint changed."""
     preload: tuple[str, ...] = ()
-    """Modules that the job's program imports once for all of its tasks."""
+    """Modules that the program of a job of more than a few tasks imports once for all of them."""
     environment: dict[str, str] = Field(default_factory=dict)
     """What every task is told, at any length: it travels in the job's file, not in the request."""
     kms_key: str | None = None

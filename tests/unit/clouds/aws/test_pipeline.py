@@ -103,6 +103,17 @@ def test_training_pipeline_compiles_as_reviewed(repository: Path) -> None:
     assert len(sagemaker(document).files) == 11, "a job for each task is valid, too"
 
 
+def test_a_job_of_few_tasks_imports_nothing_beforehand(repository: Path) -> None:
+    path = repository / "pipelines" / "train.py"
+    document = read_text(compile_pipeline(path, root=repository, image="seatrial"))
+    jobs = specifications(sagemaker(document, fuse=True, preload=("numpy",)))
+    assert {name: spec.get("preload") for name, spec in jobs.items()} == {
+        "train": ["numpy"],
+        "decide": None,
+        "release": None,
+    }
+
+
 def test_same_bytes_in_every_process(pipeline: Read, tmp_path: Path) -> None:
     """An accident of hashing would change the definition's digest, and with it every deployment."""
     document = pipeline("nested_choices")
@@ -156,14 +167,12 @@ def test_every_reach_of_settings_is_valid(pipeline: Read) -> None:
         security_groups=("sg-1",),
         tags={"team": "flights"},
         cache_expire_after="P1D",
-        preload=("numpy",),
     )
     found = steps(result)
     assert found["make"]["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P1D"}
     assert found["fit"]["Arguments"]["VpcConfig"]["Subnets"] == ["subnet-1"]
     assert found["make"]["Arguments"]["ProcessingOutputConfig"]["KmsKeyId"]
     assert found["fit"]["Arguments"]["Tags"] == [{"Key": "team", "Value": "flights"}]
-    assert all(spec["preload"] == ["numpy"] for spec in specifications(result).values())
 
 
 def test_results_are_reused_only_where_asked(pipeline: Read) -> None:
