@@ -28,6 +28,16 @@ _CLOUDS = ("aws",)
 def rehearse(
     model: Annotated[str, typer.Argument(help="A model's name.")],
     cloud: Annotated[str, typer.Option(help="aws.")] = "aws",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="Runs jobs and servers in the image: podman or docker; none runs them in namespaces; auto takes the"
+            " engine that has the image of exactly these sources, else namespaces."
+        ),
+    ] = "auto",
+    image: Annotated[
+        str | None, typer.Option(help="The image, where `make image` built it under another name.")
+    ] = None,
     serve: Annotated[
         bool, typer.Option("--serve", help="Leave everything in place and keep the offline cloud up until Ctrl-C.")
     ] = False,
@@ -43,6 +53,13 @@ def rehearse(
     if cloud not in _CLOUDS:
         raise UsageError(
             f"there is no offline cloud '{cloud}'", why=f"There is: {', '.join(_CLOUDS)}.", todo="Name it with --cloud."
+        )
+    from seatrial.rehearsal.aws.choice import CHOICES
+    from seatrial.rehearsal.story.builds import IMAGE
+
+    if engine not in CHOICES:
+        raise UsageError(
+            f"'{engine}' is no container engine", why="Jobs run in one.", todo=f"Name one of {', '.join(CHOICES)}."
         )
     from seatrial.rehearsal.story.rehearse import Stage
     from seatrial.rehearsal.story.rehearse import rehearse as play
@@ -65,7 +82,14 @@ def rehearse(
                 told=lambda moment: _print_moment(out, moment),
                 doing=lambda text: status.update(escape(text[:200])),
             )
-            report = play(opened, settings, documents, Stage(port=port, clear=not serve), line, keep)
+            report = play(
+                opened,
+                settings,
+                documents,
+                Stage(port=port, engine=engine, image=image or IMAGE, clear=not serve),
+                line,
+                keep,
+            )
     except KeyboardInterrupt as exc:
         out.print("\n interrupted; nothing of the offline cloud is left")
         raise typer.Exit(INTERRUPTED) from exc

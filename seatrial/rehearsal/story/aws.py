@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,11 +25,11 @@ from seatrial.package.read import Package
 from seatrial.project import Model, Project
 from seatrial.rehearsal.aws import OfflineAws
 from seatrial.rehearsal.story.account import Account
+from seatrial.rehearsal.story.builds import ACCOUNT, Builds
 from seatrial.rehearsal.story.load import Ask, Expected, Load, Refused
 from seatrial.rehearsal.story.timeline import Timeline
 
 Json = Any
-ACCOUNT = "123456789012"
 PREFIX = "rehearsal"
 ROWS = 64
 """Rows of the golden sample that callers ask for, in turn."""
@@ -41,14 +40,6 @@ _PAUSE_S = 0.05
 rollout would see."""
 _PATIENCE_S = 120.0
 _LOOK_S = 0.1
-
-
-@dataclass(frozen=True)
-class Builds:
-    """Two builds of the image, by digest."""
-
-    sound: str
-    broken: str
 
 
 class _Meanwhile:

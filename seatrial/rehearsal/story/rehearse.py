@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,16 +13,15 @@ from pathlib import Path
 from seatrial.document.model import Document
 from seatrial.errors import ProjectError, SeatrialError
 from seatrial.project import Model, Project
-from seatrial.rehearsal.aws import Image, OfflineAws
-from seatrial.rehearsal.story import sabotage
-from seatrial.rehearsal.story.aws import ACCOUNT, AwsStory, Builds
+from seatrial.rehearsal.aws import OfflineAws
+from seatrial.rehearsal.story.aws import AwsStory
+from seatrial.rehearsal.story.builds import IMAGE, built, choose
 from seatrial.rehearsal.story.timeline import Timeline
 from seatrial.reports.rehearsal import Operations, RehearsalReport
 from seatrial.reports.report import Failure, NextStep
 
 SPEED = 300.0
 """Ten minutes of the service's waiting become two seconds. What programs do takes as long as it takes."""
-_REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/seatrial@sha256:"
 _PROVEN = (
     "the compiled pipelines, as SageMaker would be sent them, run to the gate's verdict and to a released version",
     "data, packages and decisions pass between jobs through S3 and /opt/ml alone",
@@ -32,6 +29,8 @@ _PROVEN = (
     "traffic moves step by step, an alarm on real answers moves it back, and no request is lost",
     "the registry's champion and what the endpoint serves agree after each step",
 )
+_PROVEN_OF_THE_IMAGE = "the image itself: every job and server was a container of it, and answered to its words"
+_NOT_PROVEN_OF_THE_IMAGE = "the image: jobs and servers ran this machine's Python on the project's folder"
 _NOT_PROVEN = (
     "IAM beyond roles that exist and trust the service: nothing is denied here yet",
     "start-up times, quotas, instance capacity, VPC and KMS settings: accepted, without effect",
@@ -46,6 +45,10 @@ class Stage:
 
     speed: float = SPEED
     port: int = 0
+    engine: str = "auto"
+    """``podman`` or ``docker`` insists, ``none`` takes namespaces, ``auto`` takes an engine that has the image."""
+    image: str = IMAGE
+    """The image's name, for the engine."""
     clear: bool = True
     """Remove everything at the end, and look whether anything is left."""
 
@@ -72,6 +75,8 @@ def rehearse(
 
     Raises:
         ProjectError: the model does not say what its first version is.
+        UsageError: the image is of other sources than the project.
+        ResourceError: the engine does not answer or has no such image, or this machine can isolate no jobs.
     """
     if not model.rehearsal.first:
         raise ProjectError(
@@ -80,11 +85,14 @@ def rehearse(
             todo='Set it in model.toml, for example: [rehearsal] first = { train_until = "2024-03-31" }.',
         )
     started = dt.datetime.now(dt.UTC)
-    builds = Builds(sound=_digest("sound"), broken=_digest("broken"))
+    place = choose(opened, stage.engine, stage.image)
+    with line.stage("machine"):
+        line.tell(f"jobs and servers run in {place.name}", place.why)
     failure: Failure | None = None
     with (
+        built(opened, place) as (builds, images),
         tempfile.TemporaryDirectory(prefix="seatrial-rehearsal-") as state,
-        OfflineAws(_images(opened, builds), port=stage.port, speed=stage.speed) as aws,
+        OfflineAws(images, port=stage.port, speed=stage.speed, engine=place.engine or "none") as aws,
         _environment(aws),
     ):
         story = AwsStory(opened, model, pipelines, aws, builds, line, Path(state))
@@ -100,32 +108,21 @@ def rehearse(
         cloud="aws",
         started=started,
         seconds=seconds,
-        isolation="namespaces",
+        isolation=place.name,
         moments=tuple(line.moments),
         phases=story.load.phases() if story.load else (),
         operations=Operations(calls["executed"], calls["stored"], calls["unsupported"]),
-        proven=_PROVEN if failure is None else (),
-        not_proven=_NOT_PROVEN if failure is None else ("the rest of the story: it broke off", *_NOT_PROVEN),
+        proven=() if failure else (*_PROVEN, *((_PROVEN_OF_THE_IMAGE,) if place.engine else ())),
+        not_proven=(
+            *(("the rest of the story: it broke off",) if failure else ()),
+            *(() if place.engine else (_NOT_PROVEN_OF_THE_IMAGE,)),
+            *_NOT_PROVEN,
+        ),
         failure=failure,
         next_steps=()
         if failure
         else (NextStep(f"seatrial launch {model.name} --cloud aws", "The same against the real service:"),),
     )
-
-
-def _digest(build: str) -> str:
-    return _REGISTRY + hashlib.sha256(build.encode()).hexdigest()
-
-
-def _images(opened: Project, builds: Builds) -> list[Image]:
-    """This Python and the project's folder, as the image; in the second build the server has a bug."""
-    python = Path(sys.executable)
-    paths = [str(opened.root), *filter(None, [os.environ.get("PYTHONPATH")])]
-    shared = {"python": python, "workdir": opened.root, "environment": {"PYTHONPATH": os.pathsep.join(paths)}}
-    return [
-        Image(uri=builds.sound, serve=(str(python), "-m", "seatrial.cli.container", "serve"), **shared),
-        Image(uri=builds.broken, serve=(str(python), *sabotage.COMMAND), **shared),
-    ]
 
 
 @contextmanager
