@@ -132,7 +132,7 @@ def _of_this_machine(opened: Project, builds: Builds) -> list[Image]:
     shared = {"python": python, "workdir": opened.root, "environment": {"PYTHONPATH": os.pathsep.join(paths)}}
     return [
         Image(uri=builds.sound, serve=(str(python), "-m", "seatrial.cli.container", "serve"), **shared),
-        Image(uri=builds.broken, serve=(str(python), *sabotage.COMMAND), **shared),
+        Image(uri=builds.broken, serve=(str(python), "-c", sabotage.PROGRAM), **shared),
     ]
 
 
@@ -140,9 +140,8 @@ def _of_this_machine(opened: Project, builds: Builds) -> list[Image]:
 def _sabotaged(engine: str, image: str) -> Iterator[tuple[str, str]]:
     """The image with a `serve` that has the bug: name and id."""
     name = f"localhost/seatrial-broken:{uuid.uuid4().hex[:12]}"
-    flag, program = sabotage.COMMAND
     with tempfile.TemporaryDirectory(prefix="seatrial-broken-") as folder:
-        Path(folder, "serve").write_text(f"#!/bin/sh\nexec python {flag} '{program}'\n", encoding="utf-8")
+        Path(folder, "serve").write_text(f"#!/usr/bin/env python\n{sabotage.PROGRAM}\n", encoding="utf-8")
         Path(folder, "Dockerfile").write_text(
             f"FROM {image}\nCOPY --chmod=755 serve /usr/local/bin/serve\n", encoding="utf-8"
         )

@@ -13,12 +13,11 @@ from seatrial.serving.answer import Answer
 from seatrial.serving.servable import Row, Servable
 
 HEALTHY = 12
-COMMAND = (
-    "-c",
+PROGRAM = (
     "from seatrial.rehearsal.story.sabotage import break_the_server; break_the_server(); "
     "from seatrial.cli.container import main; raise SystemExit(main(['serve']))",
 )
-"""What the image's interpreter is given instead of ``serve``."""
+"""What stands in place of the image's ``serve``, for its interpreter."""
 
 
 def break_the_server() -> None:
