@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -132,7 +133,7 @@ def _of_this_machine(opened: Project, builds: Builds) -> list[Image]:
     shared = {"python": python, "workdir": opened.root, "environment": {"PYTHONPATH": os.pathsep.join(paths)}}
     return [
         Image(uri=builds.sound, serve=(str(python), "-m", "seatrial.cli.container", "serve"), **shared),
-        Image(uri=builds.broken, serve=(str(python), "-c", sabotage.PROGRAM), **shared),
+        Image(uri=builds.broken, serve=(str(python), *sabotage.COMMAND), **shared),
     ]
 
 
@@ -141,7 +142,7 @@ def _sabotaged(engine: str, image: str) -> Iterator[tuple[str, str]]:
     """The image with a `serve` that has the bug: name and id."""
     name = f"localhost/seatrial-broken:{uuid.uuid4().hex[:12]}"
     with tempfile.TemporaryDirectory(prefix="seatrial-broken-") as folder:
-        Path(folder, "serve").write_text(f"#!/usr/bin/env python\n{sabotage.PROGRAM}\n", encoding="utf-8")
+        Path(folder, "serve").write_text(f"#!/bin/sh\nexec {shlex.join(('python', *sabotage.COMMAND))}\n", encoding="utf-8")
         Path(folder, "Dockerfile").write_text(
             f"FROM {image}\nCOPY --chmod=755 serve /usr/local/bin/serve\n", encoding="utf-8"
         )

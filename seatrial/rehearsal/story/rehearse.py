@@ -86,7 +86,7 @@ def rehearse(
         )
     started = dt.datetime.now(dt.UTC)
     place = choose(opened, stage.engine, stage.image)
-    with line.stage("machine"):
+    with line.stage("account"):
         line.tell(f"jobs and servers run in {place.name}", place.why)
     failure: Failure | None = None
     with (

@@ -13,11 +13,12 @@ from seatrial.serving.answer import Answer
 from seatrial.serving.servable import Row, Servable
 
 HEALTHY = 12
-PROGRAM = (
+COMMAND = (
+    "-c",
     "from seatrial.rehearsal.story.sabotage import break_the_server; break_the_server(); "
     "from seatrial.cli.container import main; raise SystemExit(main(['serve']))",
 )
-"""What stands in place of the image's ``serve``, for its interpreter."""
+"""What the image's interpreter is given instead of ``serve``."""
 
 
 def break_the_server() -> None:
