@@ -50,13 +50,28 @@ class Stage:
     """Remove everything at the end, and look whether anything is left."""
 
 
+def begins_with(model: Model) -> None:
+    """Make sure that a model says what its first version is.
+
+    Raises:
+        ProjectError: it does not.
+    """
+    if not model.rehearsal.first:
+        raise ProjectError(
+            f"model '{model.name}' does not say what a rehearsal begins with",
+            why="The first version has to be one that the whole training pipeline then beats.",
+            todo=f"Set it in {model.folder / 'model.toml'}, for example: "
+            '[rehearsal] first = { train_until = "2024-03-31" }.',
+        )
+
+
 def rehearse(
     opened: Project,
     model: Model,
     pipelines: Mapping[str, Document],
     stage: Stage,
     line: Timeline,
-    afterwards: Callable[[OfflineAws], None] = lambda _: None,
+    afterwards: Callable[[RehearsalReport, Mapping[str, str]], None] = lambda *_: None,
 ) -> RehearsalReport:
     """Rehearse a model's life on the offline AWS.
 
@@ -68,17 +83,8 @@ def rehearse(
         pipelines: the project's ``train`` and ``release``, compiled.
         stage: how it is played.
         line: is told what happens; its clock runs already.
-        afterwards: is given the offline AWS while it is still up.
-
-    Raises:
-        ProjectError: the model does not say what its first version is.
+        afterwards: is told what came of it and what a client needs in its environment. So long the offline AWS stays.
     """
-    if not model.rehearsal.first:
-        raise ProjectError(
-            f"model '{model.name}' does not say what a rehearsal begins with",
-            why="The first version has to be one that the whole training pipeline then beats.",
-            todo='Set it in model.toml, for example: [rehearsal] first = { train_until = "2024-03-31" }.',
-        )
     started = dt.datetime.now(dt.UTC)
     builds = Builds(sound=_digest("sound"), broken=_digest("broken"))
     failure: Failure | None = None
@@ -92,14 +98,25 @@ def rehearse(
             story.tell(clear=stage.clear)
         except SeatrialError as found:
             failure = Failure(line.stage_now, found.what, found.why, found.todo)
-        seconds = line.seconds
-        calls = aws.calls()
-        afterwards(aws)
+        report = _report(model, started, line, story, aws.calls(), failure)
+        afterwards(report, story.environment)
+    return report
+
+
+def _report(
+    model: Model,
+    started: dt.datetime,
+    line: Timeline,
+    story: AwsStory,
+    calls: Mapping[str, Mapping[str, int]],
+    failure: Failure | None,
+) -> RehearsalReport:
+    after = NextStep(f"seatrial launch {model.name} --cloud aws", "The same against the real service:")
     return RehearsalReport(
         model=model.name,
         cloud="aws",
         started=started,
-        seconds=seconds,
+        seconds=line.seconds,
         isolation="namespaces",
         moments=tuple(line.moments),
         phases=story.load.phases() if story.load else (),
@@ -107,9 +124,7 @@ def rehearse(
         proven=_PROVEN if failure is None else (),
         not_proven=_NOT_PROVEN if failure is None else ("the rest of the story: it broke off", *_NOT_PROVEN),
         failure=failure,
-        next_steps=()
-        if failure
-        else (NextStep(f"seatrial launch {model.name} --cloud aws", "The same against the real service:"),),
+        next_steps=() if failure else (after,),
     )
 
 
