@@ -54,6 +54,8 @@ wait "$child"; last=$?
 exit "$last"
 """
 
+_TEMPORARY = Path("/opt/ml/tmp")
+"""A job's temporary files, which go with its container: /tmp is this machine's here."""
 _UNSHARE = ("unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--")
 
 
@@ -148,7 +150,7 @@ def start_isolated(
         )
     assert image.workdir is not None
     opt = folder / "opt"
-    (opt / "ml").mkdir(parents=True, exist_ok=True)
+    (opt / _TEMPORARY.relative_to("/opt")).mkdir(parents=True, exist_ok=True)
     mounts = folder / "mounts"
     mounts.mkdir(exist_ok=True)
     for path, source in image.mounts.items():
@@ -174,7 +176,7 @@ def start_isolated(
             str(image.workdir),
             *command,
         ],
-        env={**image.variables(), **environment},
+        env={"TMPDIR": str(_TEMPORARY), **image.variables(), **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -142,7 +142,9 @@ def _sabotaged(engine: str, image: str) -> Iterator[tuple[str, str]]:
     """The image with a `serve` that has the bug: name and id."""
     name = f"localhost/seatrial-broken:{uuid.uuid4().hex[:12]}"
     with tempfile.TemporaryDirectory(prefix="seatrial-broken-") as folder:
-        Path(folder, "serve").write_text(f"#!/bin/sh\nexec {shlex.join(('python', *sabotage.COMMAND))}\n", encoding="utf-8")
+        Path(folder, "serve").write_text(
+            f"#!/bin/sh\nexec {shlex.join(('python', *sabotage.COMMAND))}\n", encoding="utf-8"
+        )
         Path(folder, "Dockerfile").write_text(
             f"FROM {image}\nCOPY --chmod=755 serve /usr/local/bin/serve\n", encoding="utf-8"
         )

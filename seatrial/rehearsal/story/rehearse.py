@@ -15,7 +15,7 @@ from seatrial.errors import ProjectError, SeatrialError
 from seatrial.project import Model, Project
 from seatrial.rehearsal.aws import OfflineAws
 from seatrial.rehearsal.story.aws import AwsStory
-from seatrial.rehearsal.story.builds import IMAGE, built, choose
+from seatrial.rehearsal.story.builds import IMAGE, Place, built, choose
 from seatrial.rehearsal.story.timeline import Timeline
 from seatrial.reports.rehearsal import Operations, RehearsalReport
 from seatrial.reports.report import Failure, NextStep
@@ -53,13 +53,28 @@ class Stage:
     """Remove everything at the end, and look whether anything is left."""
 
 
+def begins_with(model: Model) -> None:
+    """Make sure that a model says what its first version is.
+
+    Raises:
+        ProjectError: it does not.
+    """
+    if not model.rehearsal.first:
+        raise ProjectError(
+            f"model '{model.name}' does not say what a rehearsal begins with",
+            why="The first version has to be one that the whole training pipeline then beats.",
+            todo=f"Set it in {model.folder / 'model.toml'}, for example: "
+            '[rehearsal] first = { train_until = "2024-03-31" }.',
+        )
+
+
 def rehearse(
     opened: Project,
     model: Model,
     pipelines: Mapping[str, Document],
     stage: Stage,
     line: Timeline,
-    afterwards: Callable[[OfflineAws], None] = lambda _: None,
+    afterwards: Callable[[RehearsalReport, Mapping[str, str]], None] = lambda *_: None,
 ) -> RehearsalReport:
     """Rehearse a model's life on the offline AWS.
 
@@ -71,19 +86,12 @@ def rehearse(
         pipelines: the project's ``train`` and ``release``, compiled.
         stage: how it is played.
         line: is told what happens; its clock runs already.
-        afterwards: is given the offline AWS while it is still up.
+        afterwards: is told what came of it and what a client needs in its environment. So long the offline AWS stays.
 
     Raises:
-        ProjectError: the model does not say what its first version is.
         UsageError: the image is of other sources than the project.
         ResourceError: the engine does not answer or has no such image, or this machine can isolate no jobs.
     """
-    if not model.rehearsal.first:
-        raise ProjectError(
-            f"model '{model.name}' does not say what a rehearsal begins with",
-            why="The first version has to be one that the whole training pipeline then beats.",
-            todo='Set it in model.toml, for example: [rehearsal] first = { train_until = "2024-03-31" }.',
-        )
     started = dt.datetime.now(dt.UTC)
     place = choose(opened, stage.engine, stage.image)
     with line.stage("account"):
@@ -100,14 +108,26 @@ def rehearse(
             story.tell(clear=stage.clear)
         except SeatrialError as found:
             failure = Failure(line.stage_now, found.what, found.why, found.todo)
-        seconds = line.seconds
-        calls = aws.calls()
-        afterwards(aws)
+        report = _report(model, started, place, line, story, aws.calls(), failure)
+        afterwards(report, story.environment)
+    return report
+
+
+def _report(
+    model: Model,
+    started: dt.datetime,
+    place: Place,
+    line: Timeline,
+    story: AwsStory,
+    calls: Mapping[str, Mapping[str, int]],
+    failure: Failure | None,
+) -> RehearsalReport:
+    after = NextStep(f"seatrial launch {model.name} --cloud aws", "The same against the real service:")
     return RehearsalReport(
         model=model.name,
         cloud="aws",
         started=started,
-        seconds=seconds,
+        seconds=line.seconds,
         isolation=place.name,
         moments=tuple(line.moments),
         phases=story.load.phases() if story.load else (),
@@ -119,9 +139,7 @@ def rehearse(
             *_NOT_PROVEN,
         ),
         failure=failure,
-        next_steps=()
-        if failure
-        else (NextStep(f"seatrial launch {model.name} --cloud aws", "The same against the real service:"),),
+        next_steps=() if failure else (after,),
     )
 
 
