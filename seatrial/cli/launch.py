@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from seatrial import clouds, project
-from seatrial.cli.launched import Outcome, Shown, error_of, lines
+from seatrial.cli.launched import Outcome, Shown, lines
 from seatrial.cli.output import console, print_error, print_json
 from seatrial.cli.run import GATE_SAID_NO, INTERRUPTED, compiled_pipeline, given_arguments
 from seatrial.cli.target import StackOption
 from seatrial.cli.watch import Watch
 from seatrial.clouds.base import PipelineRun, Pipelines, Prepared, SentRequest
-from seatrial.clouds.launch import Launches, stop
+from seatrial.clouds.launch import Launches, error_of, stop
 from seatrial.clouds.launch import launch as launch_in
 from seatrial.document.plan import plan
 from seatrial.errors import UsageError

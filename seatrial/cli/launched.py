@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from seatrial.cli.watch import Watch
-from seatrial.clouds.base import Execution, Pipelines, Prepared, StepState
+from seatrial.clouds.base import Pipelines, Prepared, StepState
 from seatrial.errors import TaskError
 from seatrial.execute.journal import TaskRecord
 
 Json = Any
 _STATES = {"succeeded": "SUCCEEDED", "failed": "FAILED", "stopped": "FAILED"}
-_LAST_LINES = 15
 
 
 @dataclass
@@ -92,47 +91,13 @@ class Shown:
         ended.state, ended.cached, ended.seconds = _STATES[step.status], step.cached, step.seconds
         ended.summary = "job" if step.job else "done by the service"
         if step.status != "succeeded" and not any(record["error"] for record in records):
-            ended.error = {"what": _first_line(step.reason) or step.status}
+            ended.error = {"what": (step.reason or step.status).splitlines()[0]}
         self._watch.ended(ended)
 
     def line(self, step: StepState, text: str) -> None:
         """The last line of a job's log moves beside it."""
         if step.name in self._begun:
             self._watch.event(self._begun[step.name], {"say": text})
-
-
-def error_of(pipelines: Pipelines, ended: Execution, tasks: Sequence[Mapping[str, Json]]) -> TaskError | None:
-    """Why it did not succeed: what the failed task said, else what the service says, and the end of the log."""
-    if ended.status == "succeeded":
-        return None
-    if ended.status == "stopped":
-        return TaskError(
-            "the execution was stopped",
-            why="Somebody asked it to end before its tasks had.",
-            todo="Run the same command again: it starts a new one.",
-        )
-    failed = next((step for step in ended.steps if step.status == "failed"), None)
-    if failed is None:
-        return TaskError(
-            f"the execution failed: {ended.reason}",
-            why="The service tells no step that failed.",
-            todo=f"Look at it in the service: {ended.id}",
-        )
-    said = next((t["error"] for t in tasks if t["error"] and t["state"] == "FAILED"), None)
-    if said is not None and failed.job:
-        return TaskError(f"{failed.name}: {said['what']}", why=said["why"], todo=said["todo"])
-    lines = pipelines.last_lines(failed, _LAST_LINES)
-    return TaskError(
-        f"{failed.name}: {_first_line(failed.reason) or 'failed'}",
-        why="Its log ends with:\n" + "\n".join(f"  {line}" for line in lines) if lines else "It left no log.",
-        todo=f"Correct that, then run the same command again. The job: {failed.job}"
-        if failed.job
-        else "Change what led there, then run the same command again.",
-    )
-
-
-def _first_line(text: str) -> str:
-    return text.splitlines()[0] if text else ""
 
 
 def _next(model: str, version: int, cloud: str, *, served: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -16,10 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from seatrial import project
+from seatrial.cli.interrupt import interruptible
 from seatrial.cli.output import console, print_error, print_json
 from seatrial.cli.run import INTERRUPTED, compiled_pipeline
 from seatrial.errors import RehearsalError, UsageError
-from seatrial.rehearsal.aws import OfflineAws
 from seatrial.reports.rehearsal import Moment, Phase, RehearsalReport
 
 _CLOUDS = ("aws",)
@@ -28,15 +29,29 @@ _CLOUDS = ("aws",)
 def rehearse(
     model: Annotated[str, typer.Argument(help="A model's name.")],
     cloud: Annotated[str, typer.Option(help="aws.")] = "aws",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="Runs jobs and servers in the image: podman or docker; none runs them in namespaces; auto takes the"
+            " engine that has the image of exactly these sources, else namespaces."
+        ),
+    ] = "auto",
+    image: Annotated[
+        str | None, typer.Option(help="The image, where `make image` built it under another name.")
+    ] = None,
     serve: Annotated[
-        bool, typer.Option("--serve", help="Leave everything in place and keep the offline cloud up until Ctrl-C.")
+        bool,
+        typer.Option(
+            "--serve", help="Clear nothing away, and keep the offline cloud up for other programs until Ctrl-C."
+        ),
     ] = False,
-    port: Annotated[int, typer.Option(help="Of the offline cloud; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(help="Where the offline cloud listens; 0 takes a free one.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")] = False,
 ) -> None:
     """Walk a model through its life on an offline cloud: train, gate, release, fail, roll back, release again.
 
-    Needs no account and no network. Ends with what was proven and what was not, and an HTML report.
+    Needs no account and no network. Ends with what was proven and what was not, and an HTML report. model.toml says
+    what it begins with ([rehearsal] first) and what guards a rollout ([rollout]).
 
     Exit codes: 0 everything held, 1 something did not, 2 wrong usage, 130 interrupted.
     """
@@ -44,59 +59,69 @@ def rehearse(
         raise UsageError(
             f"there is no offline cloud '{cloud}'", why=f"There is: {', '.join(_CLOUDS)}.", todo="Name it with --cloud."
         )
-    from seatrial.rehearsal.story.rehearse import Stage
+    from seatrial.rehearsal.aws.choice import CHOICES
+    from seatrial.rehearsal.story.builds import IMAGE
+
+    if engine not in CHOICES:
+        raise UsageError(
+            f"'{engine}' is no container engine", why="Jobs run in one.", todo=f"Name one of {', '.join(CHOICES)}."
+        )
+    from seatrial.rehearsal.story.rehearse import Stage, begins_with
     from seatrial.rehearsal.story.rehearse import rehearse as play
     from seatrial.rehearsal.story.timeline import Timeline
 
     opened = project.load()
     settings = opened.model(model)
+    begins_with(settings)
     out = console(stderr=as_json)
-    out.print(f"\n [bold]{escape(model)}[/]  rehearsal  ({cloud}, offline)", soft_wrap=True)
+    out.print(f"\n [bold]{escape(model)}[/]  rehearsal  ({cloud}, offline)\n", soft_wrap=True)
     documents = {name: compiled_pipeline(opened, name) for name in ("train", "release")}
+    page = opened.state / "rehearsals" / f"{model}-{cloud}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}.html"
 
-    def keep(aws: OfflineAws) -> None:
+    def afterwards(report: RehearsalReport, environment: Mapping[str, str]) -> None:
+        status.stop()
+        _write(report, page)
+        if as_json:
+            kept = {"environment": dict(environment)} if serve else {}
+            print_json({**asdict(report), "started": report.started.isoformat(), "report": str(page), **kept})
+        else:
+            _print_report(out, report, str(page))
         if serve:
-            status.stop()
-            _keep(aws, out)
+            _keep(out, model, environment)
 
     try:
-        with out.status("starting the offline cloud") as status:
+        with interruptible(), out.status("starting the offline cloud") as status:
             line = Timeline(
                 told=lambda moment: _print_moment(out, moment),
                 doing=lambda text: status.update(escape(text[:200])),
             )
-            report = play(opened, settings, documents, Stage(port=port, clear=not serve), line, keep)
+            stage = Stage(port=port, engine=engine, image=image or IMAGE, clear=not serve)
+            report = play(opened, settings, documents, stage, line, afterwards)
     except KeyboardInterrupt as exc:
         out.print("\n interrupted; nothing of the offline cloud is left")
         raise typer.Exit(INTERRUPTED) from exc
-    page = opened.state / "rehearsals" / f"{model}-{cloud}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}.html"
-    _write(report, page)
-    if as_json:
-        print_json({**asdict(report), "started": report.started.isoformat(), "report": str(page)})
-    else:
-        _print_report(out, report, str(page))
     if report.failure is not None:
         if not as_json:
             found = report.failure
-            print_error(RehearsalError(found.what, why=found.why, todo=found.todo), as_json=False)
+            print_error(RehearsalError(f"{found.task}: {found.what}", why=found.why, todo=found.todo), as_json=False)
         raise typer.Exit(1)
 
 
 def _print_moment(out: Console, moment: Moment) -> None:
     mark, colour = ("✔", "green") if moment.holds else ("✘", "red")
+    head = f"{moment.at:7.1f}  {moment.stage:<9} "
     if not out.is_terminal:
-        out.print(escape(f" {moment.at:05.1f} {moment.stage:<9} {mark} {moment.text}"))
+        out.print(escape(f"{head}{mark} {moment.text}"))
         for line in moment.evidence:
-            out.print(escape(f" {'':<15} {'':<2} {line}"))
+            out.print(escape(f"{'':<{len(head) + 2}}{line}"))
         return
-    table = Table.grid(padding=(0, 1), expand=True)
-    table.add_column(width=6, justify="right")
-    table.add_column(width=9, no_wrap=True)
+    table = Table.grid(padding=(0, 1, 0, 0), expand=True)
+    table.add_column(width=len(head) - 1, no_wrap=True)
     table.add_column(width=1)
     table.add_column(ratio=1)
-    table.add_row(Text(f"{moment.at:05.1f}", "dim"), moment.stage, Text(mark, colour), Text(moment.text))
+    table.add_row(Text(head), Text(mark, colour), Text(moment.text))
     for line in moment.evidence:
-        table.add_row("", "", "", Text(line, "dim"))
+        table.add_row("", "", Text(line, "dim"))
     out.print(table)
 
 
@@ -136,12 +161,14 @@ def _traffic(phases: tuple[Phase, ...]) -> Table:
     return table
 
 
-def _keep(aws: OfflineAws, out: Console) -> None:
+def _keep(out: Console, model: str, environment: Mapping[str, str]) -> None:
     """Say how to reach the offline cloud, and wait for Ctrl-C."""
-    out.print("\n the offline AWS stays up; in another terminal:\n")
-    for name, value in aws.environment().items():
-        out.print(escape(f"   export {name}={value}"), soft_wrap=True)
-    out.print("\n then, for example:  aws sagemaker list-endpoints\n Ctrl-C ends it", soft_wrap=True)
+    from seatrial.rehearsal.aws.greeting import greeting
+
+    text = greeting(
+        environment, "aws sagemaker list-endpoints", f"seatrial predict {model} --cloud aws --input EXAMPLE.json"
+    )
+    out.print(escape(text), soft_wrap=True)
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()
 

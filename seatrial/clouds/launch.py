@@ -10,11 +10,16 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from seatrial.clouds.base import Execution, Follower, Pipelines, Prepared
+from seatrial.errors import TaskError
+
+Json = Any
+_LAST_LINES = 15
 
 
 @dataclass(frozen=True)
@@ -138,3 +143,33 @@ def stop(pipelines: Pipelines, launches: Launches, pipeline: str) -> list[str]:
             pipelines.stop(entry.execution)
             stopped.append(entry.execution)
     return stopped
+
+
+def error_of(pipelines: Pipelines, ended: Execution, tasks: Sequence[Mapping[str, Json]]) -> TaskError | None:
+    """Why it did not succeed: what the failed task said, else what the service says, and the end of the log."""
+    if ended.status == "succeeded":
+        return None
+    if ended.status == "stopped":
+        return TaskError(
+            "the execution was stopped",
+            why="Somebody asked it to end before its tasks had.",
+            todo="Run the same command again: it starts a new one.",
+        )
+    failed = next((step for step in ended.steps if step.status == "failed"), None)
+    if failed is None:
+        return TaskError(
+            f"the execution failed: {ended.reason}",
+            why="The service tells no step that failed.",
+            todo=f"Look at it in the service: {ended.id}",
+        )
+    said = next((t["error"] for t in tasks if t["error"] and t["state"] == "FAILED"), None)
+    if said is not None and failed.job:
+        return TaskError(f"{failed.name}: {said['what']}", why=said["why"], todo=said["todo"])
+    lines = pipelines.last_lines(failed, _LAST_LINES)
+    return TaskError(
+        f"{failed.name}: {(failed.reason or 'failed').splitlines()[0]}",
+        why="Its log ends with:\n" + "\n".join(f"  {line}" for line in lines) if lines else "It left no log.",
+        todo=f"Correct that, then run the same command again. The job: {failed.job}"
+        if failed.job
+        else "Change what led there, then run the same command again.",
+    )

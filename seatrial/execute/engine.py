@@ -60,10 +60,24 @@ def found() -> str | None:
     return None
 
 
-def has_image(engine: str, image: str) -> bool:
-    """Whether the engine has an image here, so that nothing has to be fetched."""
-    asked = subprocess.run([engine, "image", "inspect", image], capture_output=True, check=False)
-    return asked.returncode == 0
+@dataclass(frozen=True)
+class Described:
+    """An image that an engine has."""
+
+    identity: str
+    """64 hexadecimal digits."""
+    environment: Mapping[str, str]
+    """What it sets itself."""
+
+
+def described(engine: str, image: str) -> Described | None:
+    """What the engine knows about an image; None when it has none of this name, and would have to fetch it."""
+    asked = subprocess.run([engine, "image", "inspect", image], capture_output=True, text=True, check=False)
+    if asked.returncode != 0:
+        return None
+    told = json.loads(asked.stdout)[0]
+    variables = (each.partition("=") for each in told["Config"].get("Env") or [])
+    return Described(told["Id"].removeprefix("sha256:"), {name: value for name, _, value in variables})
 
 
 def kept(engine: str, name: str, words: Sequence[str], report: Path) -> list[str]:

@@ -72,8 +72,12 @@ class Lineage(Settings):
 
 
 def library_versions() -> dict[str, str]:
-    """Installed versions of the libraries that shape a package; those that are not installed are left out."""
-    versions = {"python": platform.python_version()}
+    """Installed versions of the libraries that shape a package; those that are not installed are left out.
+
+    Python's is its language version, "3.11": a release of it that only mends faults changes no package, and an image
+    seldom has the very one that a person's machine has.
+    """
+    versions = {"python": ".".join(platform.python_version_tuple()[:2])}
     for name in _LIBRARIES:
         try:
             versions[name] = metadata.version(name)

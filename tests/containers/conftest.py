@@ -20,6 +20,7 @@ _TRIAL = """
 FROM {base}
 COPY . /program
 COPY --chmod=755 serve /usr/local/bin/serve
+ENV PYTHONPATH=/program
 WORKDIR /program
 ENTRYPOINT ["env"]
 CMD ["sh", "-c", "echo by default > /opt/ml/processing/out/said"]
@@ -38,7 +39,7 @@ def engine() -> str:
 def project_image(engine: str) -> str:
     """What `make image` built."""
     image = os.environ.get("IMAGE", "localhost/seatrial:dev")
-    assert engines.has_image(engine, image), f"there is no image {image}: run make image"
+    assert engines.described(engine, image) is not None, f"there is no image {image}: run make image"
     return image
 
 

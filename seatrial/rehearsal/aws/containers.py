@@ -53,7 +53,7 @@ def require_container(image: Image) -> None:
     """
     assert image.engine is not None
     assert image.container is not None
-    if not engine.has_image(image.engine, image.container):
+    if engine.described(image.engine, image.container) is None:
         raise ResourceError(
             f"{image.engine} has no image '{image.container}'",
             why=f"Jobs of '{image.uri}' run in it, and nothing is fetched for a rehearsal.",

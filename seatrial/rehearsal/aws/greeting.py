@@ -22,8 +22,8 @@ def environment(endpoint_url: str, region: str = REGION) -> dict[str, str]:
     }
 
 
-def greeting(settings: Mapping[str, str]) -> str:
-    """The text for a person who has just started it: lines to paste into another shell."""
+def greeting(settings: Mapping[str, str], *then: str) -> str:
+    """The text for a person who has just started it: lines to paste into another shell, and what to try ``then``."""
     lines = [f"export {name}={shlex.quote(value)}" for name, value in settings.items()]
     return "\n".join(
         [
@@ -31,7 +31,7 @@ def greeting(settings: Mapping[str, str]) -> str:
             "In another shell:",
             "",
             *lines,
-            "aws sagemaker list-training-jobs",
+            *(then or ("aws sagemaker list-training-jobs",)),
             "",
             "Ctrl-C ends it, with everything that it runs and remembers.",
         ]

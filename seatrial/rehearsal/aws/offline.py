@@ -54,7 +54,11 @@ class OfflineAws:
             text=True,
         )
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        try:
+            line = self._process.stdout.readline()
+        except BaseException:  # interrupted: nobody else would end it
+            self._end()
+            raise
         said: dict[str, Any] = json.loads(line) if line else {}
         if "endpoint_url" not in said:
             code = self._end()

@@ -9,6 +9,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from seatrial.clouds.aws.archive import extract
+
 
 class NothingThere(Exception):
     """No object lies under the URI, or no file in the folder."""
@@ -96,7 +98,7 @@ def download_archive(s3: Any, uri: str, folder: Path) -> None:
     body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     try:
         with tarfile.open(fileobj=io.BytesIO(body), mode="r:*") as archive:
-            archive.extractall(folder, filter="data")
+            extract(archive, folder)
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as broken:
         raise NotAnArchive(
             f"Failed to extract model data archive from URL {uri} ({broken}). "

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 from seatrial import clouds
 from seatrial.clouds.aws.cloud import AwsCloud
-from seatrial.clouds.aws.names import resource_name
+from seatrial.clouds.aws.deployment import Names
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.clouds.base import Execution, PipelineRun, Pipelines, Prepared, StepState, Version
+from seatrial.clouds.launch import error_of
 from seatrial.document.model import Document
 from seatrial.document.plan import plan
 from seatrial.errors import RehearsalError
@@ -26,11 +27,12 @@ from seatrial.package.read import Package
 from seatrial.project import Model, Project
 from seatrial.rehearsal.aws import OfflineAws
 from seatrial.rehearsal.story.account import Account
+from seatrial.rehearsal.story.builds import ACCOUNT, Builds
 from seatrial.rehearsal.story.load import Ask, Expected, Load, Refused
 from seatrial.rehearsal.story.timeline import Timeline
+from seatrial.reports.rehearsal import Phase
 
 Json = Any
-ACCOUNT = "123456789012"
 PREFIX = "rehearsal"
 ROWS = 64
 """Rows of the golden sample that callers ask for, in turn."""
@@ -41,14 +43,6 @@ _PAUSE_S = 0.1
 rollout would see."""
 _PATIENCE_S = 120.0
 _LOOK_S = 0.1
-
-
-@dataclass(frozen=True)
-class Builds:
-    """Two builds of the image, by digest."""
-
-    sound: str
-    broken: str
 
 
 class _Meanwhile:
@@ -92,12 +86,14 @@ class AwsStory:
         self._opened, self._model, self._documents = opened, model, pipelines
         self._aws, self._builds, self._line, self._state = aws, builds, line, state
         self._account = Account(aws.client_settings(), account=ACCOUNT, prefix=PREFIX)
-        self._name = resource_name(PREFIX, model.name)
         self._stack: StackOutputs
+        self._names: Names
         self._cloud: AwsCloud
         self._pipelines: Pipelines
         self.load: Load | None = None
         """Live traffic, once there is an endpoint."""
+        self.environment = aws.environment()
+        """What other programs need to see what the story made; once there is a stack, `seatrial` too."""
 
     def tell(self, *, clear: bool) -> None:
         """Everything, in order; ``clear``: the clean-up at the end, too.
@@ -106,7 +102,7 @@ class AwsStory:
             RehearsalError: something that must hold did not.
             SeatrialError: a part of the machinery failed.
         """
-        stage = self._line.stage
+        stage = self._stage
         with stage("account"):
             self._furnish()
         with stage("train"):
@@ -126,14 +122,31 @@ class AwsStory:
             with stage("clean-up"):
                 self._clear()
 
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        with self._line.stage(name):
+            try:
+                yield
+            except (ClientError, BotoCoreError) as refused:
+                raise RehearsalError(
+                    f"the offline AWS refused what the story needs: {refused}",
+                    why="No adapter asked this, but the rehearsal itself, as the account's owner would.",
+                    todo="If AWS would have answered it, that is a defect of the offline AWS: report it.",
+                ) from refused
+
     # stages
 
     def _furnish(self) -> None:
         self._stack = self._account.furnish(self._builds.sound)
+        self._names = Names.of(self._stack, self._model.name)
         self._connect(self._builds.sound)
         release = self._deploy("release", {"version": 1})
         self._account.release_on_approval(
-            self._name, release.pipeline, {"model": self._model.name, "version": "$.detail.ModelPackageVersion"}
+            self._names.endpoint,
+            release.pipeline,
+            {"model": self._model.name, "version": "$.detail.ModelPackageVersion"},
         )
         self._line.tell("a bucket, four roles, and a rule that releases what is approved", self._stack.artifact_root)
 
@@ -152,11 +165,14 @@ class AwsStory:
             *(f"{step.name} {step.seconds:.1f} s" for step in jobs),
         )
         gate, evaluated = tasks["gate"], tasks["evaluate"]
+        which = "the first version" if arguments else "the version of the whole pipeline"
         self._line.check(
             gate["outputs"]["decision"] == "promote",
             f"gate {gate['summary']}",
-            *evaluated["summary"].splitlines()[1:],
-            otherwise=f"the gate did not promote what was to become a version: {gate['summary']}",
+            *(line.strip() for line in evaluated["summary"].splitlines()[1:]),
+            otherwise=f"the gate refused {which}: {gate['summary']}",
+            todo="Let [rehearsal] first in model.toml make a model that passes the gate and that the whole pipeline "
+            "clearly beats, such as one of fewer months.",
         )
         version = self._cloud.registry.version(self._model.name, tasks["register"]["outputs"]["version"])
         self._line.tell(f"registered v{version.number}, waiting for approval", f"package {version.digest}")
@@ -182,15 +198,7 @@ class AwsStory:
         name = f"v{challenger.number} on a broken build"
         with self.load.phase(name):
             ended = self._approve(challenger)
-        failed = next((step.reason for step in ended.steps if step.status == "failed"), "")
-        seen = self.load.of(name)
-        self._line.check(
-            ended.status == "failed" and seen.errors > 0,
-            f"v{challenger.number} failed under traffic, and the alarm rolled it back",
-            *failed.splitlines()[:2],
-            f"{seen.errors} of {seen.requests} answers were 5xx, {seen.lost} requests lost",
-            otherwise=f"a server that fails under traffic was released ({ended.status}, {seen.errors} errors)",
-        )
+        self._rolled_back(ended, challenger, self.load.of(name))
         after = "after the rollback"
         with self.load.phase(after):
             self.load.reach(after, ENOUGH)
@@ -202,6 +210,39 @@ class AwsStory:
             otherwise=f"after the rollback the answers came from {', '.join(seen.by_version)}: {seen.errors} errors",
         )
         self._serving(champion)
+
+    def _rolled_back(self, ended: Execution, version: Version, seen: Phase) -> None:
+        """A failing server was released nowhere, and it was the guardrail on errors that saw to it."""
+        answers = f"{seen.errors} of {seen.requests} answers were 5xx, {seen.lost} requests lost"
+        guarded = "error_rate" in self._model.rollout.guardrails
+        todo = "Look at the alarm's rule and at the rollout's bake time: the errors came, and nothing took notice."
+        if not guarded:
+            todo = "Set it in model.toml, for example: [rollout] guardrails = { error_rate = 0.01 }."
+        if not seen.errors:
+            todo = "The rehearsal's broken build did not break, so that nothing is shown: see rehearsal/story/sabotage."
+        self._line.check(
+            ended.status == "failed" and seen.errors > 0,
+            f"v{version.number} fails under traffic: {answers}",
+            otherwise=f"a server that fails under traffic was released: the release {ended.status}, {answers}",
+            why="" if guarded else "No guardrail on error_rate watches the rollout.",
+            todo=todo,
+        )
+        told = error_of(self._pipelines, ended, self._tasks(ended))
+        assert told is not None
+        raised = {
+            alarm["AlarmName"]: alarm["StateReason"]
+            for alarm in self._client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+        }
+        self._line.check(
+            (errors := self._names.alarm("error_rate")) in raised and errors in told.what,
+            f"alarm {errors} rolled v{version.number} back",
+            told.what.splitlines()[0],
+            raised.get(errors, ""),
+            told.why,
+            otherwise=f"v{version.number} was ended by something else than the guardrail on errors: {told.what}",
+            why=told.why,
+            todo=told.todo,
+        )
 
     def _release_on_the_mended_build(self, version: Version) -> None:
         assert self.load is not None
@@ -252,6 +293,7 @@ class AwsStory:
         place.parent.mkdir(parents=True, exist_ok=True)
         self._stack = self._stack.model_copy(update={"image": image})
         place.write_text(self._stack.model_dump_json(), encoding="utf-8")
+        self.environment["SEATRIAL_STACK"] = self._stack.model_dump_json(exclude_defaults=True)
         self._cloud = cast(AwsCloud, clouds.load("aws", self._state))
         self._pipelines = clouds.load_pipelines("aws", self._state)
 
@@ -273,7 +315,7 @@ class AwsStory:
 
     def _approve(self, version: Version) -> Execution:
         """Approve a version, and follow the pipeline that the approval starts."""
-        name = f"{self._name}-release"
+        name = f"{self._names.endpoint}-release"
         before = self._executions(name)
         self._cloud.registry.approve(self._model.name, version.number, note="the rehearsal's reviewer")
         end = time.monotonic() + _PATIENCE_S
@@ -296,17 +338,15 @@ class AwsStory:
         """The tasks of an execution by name; of several, the last.
 
         Raises:
-            RehearsalError: it did not succeed.
+            TaskError: it did not succeed.
         """
-        tasks = [task for step in ended.steps for task in self._pipelines.records(step)]
-        if ended.status != "succeeded":
-            failed = next((step for step in ended.steps if step.status == "failed"), None)
-            raise RehearsalError(
-                f"{failed.name}: {failed.reason}" if failed else f"the execution {ended.status}: {ended.reason}",
-                why="\n".join(self._pipelines.last_lines(failed, 12)) if failed else "No step says why.",
-                todo="What failed here would fail in the cloud: fix it, then rehearse again.",
-            )
-        return {task["name"]: task for task in tasks if task["state"] == "SUCCEEDED"}
+        failed = error_of(self._pipelines, ended, self._tasks(ended))
+        if failed is not None:
+            raise failed
+        return {task["name"]: task for task in self._tasks(ended) if task["state"] == "SUCCEEDED"}
+
+    def _tasks(self, ended: Execution) -> list[Mapping[str, Json]]:
+        return [task for step in ended.steps for task in self._pipelines.records(step)]
 
     def _serving(self, version: Version) -> None:
         """The registry and the endpoint agree on who serves."""
@@ -342,7 +382,10 @@ class AwsStory:
         def ask(body: bytes) -> bytes:
             try:
                 answer = runtime.invoke_endpoint(
-                    EndpointName=self._name, Body=body, ContentType="application/json", Accept="application/json"
+                    EndpointName=self._names.endpoint,
+                    Body=body,
+                    ContentType="application/json",
+                    Accept="application/json",
                 )
             except ClientError as failed:
                 if failed.response["Error"]["Code"] == "ModelError":

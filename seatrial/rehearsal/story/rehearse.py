@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,16 +13,15 @@ from pathlib import Path
 from seatrial.document.model import Document
 from seatrial.errors import ProjectError, SeatrialError
 from seatrial.project import Model, Project
-from seatrial.rehearsal.aws import Image, OfflineAws
-from seatrial.rehearsal.story import sabotage
-from seatrial.rehearsal.story.aws import ACCOUNT, AwsStory, Builds
+from seatrial.rehearsal.aws import OfflineAws
+from seatrial.rehearsal.story.aws import AwsStory
+from seatrial.rehearsal.story.builds import IMAGE, Place, built, choose
 from seatrial.rehearsal.story.timeline import Timeline
 from seatrial.reports.rehearsal import Operations, RehearsalReport
 from seatrial.reports.report import Failure, NextStep
 
 SPEED = 300.0
 """Ten minutes of the service's waiting become two seconds. What programs do takes as long as it takes."""
-_REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/seatrial@sha256:"
 _PROVEN = (
     "the compiled pipelines, as SageMaker would be sent them, run to the gate's verdict and to a released version",
     "data, packages and decisions pass between jobs through S3 and /opt/ml alone",
@@ -32,6 +29,8 @@ _PROVEN = (
     "traffic moves step by step, an alarm on real answers moves it back, and no request is lost",
     "the registry's champion and what the endpoint serves agree after each step",
 )
+_PROVEN_OF_THE_IMAGE = "the image itself: every job and server was a container of it, and answered to its words"
+_NOT_PROVEN_OF_THE_IMAGE = "the image: jobs and servers ran this machine's Python on the project's folder"
 _NOT_PROVEN = (
     "IAM beyond roles that exist and trust the service: nothing is denied here yet",
     "start-up times, quotas, instance capacity, VPC and KMS settings: accepted, without effect",
@@ -46,8 +45,27 @@ class Stage:
 
     speed: float = SPEED
     port: int = 0
+    engine: str = "auto"
+    """``podman`` or ``docker`` insists, ``none`` takes namespaces, ``auto`` takes an engine that has the image."""
+    image: str = IMAGE
+    """The image's name, for the engine."""
     clear: bool = True
     """Remove everything at the end, and look whether anything is left."""
+
+
+def begins_with(model: Model) -> None:
+    """Make sure that a model says what its first version is.
+
+    Raises:
+        ProjectError: it does not.
+    """
+    if not model.rehearsal.first:
+        raise ProjectError(
+            f"model '{model.name}' does not say what a rehearsal begins with",
+            why="The first version has to be one that the whole training pipeline then beats.",
+            todo=f"Set it in {model.folder / 'model.toml'}, for example: "
+            '[rehearsal] first = { train_until = "2024-03-31" }.',
+        )
 
 
 def rehearse(
@@ -56,7 +74,7 @@ def rehearse(
     pipelines: Mapping[str, Document],
     stage: Stage,
     line: Timeline,
-    afterwards: Callable[[OfflineAws], None] = lambda _: None,
+    afterwards: Callable[[RehearsalReport, Mapping[str, str]], None] = lambda *_: None,
 ) -> RehearsalReport:
     """Rehearse a model's life on the offline AWS.
 
@@ -68,23 +86,21 @@ def rehearse(
         pipelines: the project's ``train`` and ``release``, compiled.
         stage: how it is played.
         line: is told what happens; its clock runs already.
-        afterwards: is given the offline AWS while it is still up.
+        afterwards: is told what came of it and what a client needs in its environment. So long the offline AWS stays.
 
     Raises:
-        ProjectError: the model does not say what its first version is.
+        UsageError: the image is of other sources than the project.
+        ResourceError: the engine does not answer or has no such image, or this machine can isolate no jobs.
     """
-    if not model.rehearsal.first:
-        raise ProjectError(
-            f"model '{model.name}' does not say what a rehearsal begins with",
-            why="The first version has to be one that the whole training pipeline then beats.",
-            todo='Set it in model.toml, for example: [rehearsal] first = { train_until = "2024-03-31" }.',
-        )
     started = dt.datetime.now(dt.UTC)
-    builds = Builds(sound=_digest("sound"), broken=_digest("broken"))
+    place = choose(opened, stage.engine, stage.image)
+    with line.stage("account"):
+        line.tell(f"jobs and servers run in {place.name}", place.why)
     failure: Failure | None = None
     with (
+        built(opened, place) as (builds, images),
         tempfile.TemporaryDirectory(prefix="seatrial-rehearsal-") as state,
-        OfflineAws(_images(opened, builds), port=stage.port, speed=stage.speed) as aws,
+        OfflineAws(images, port=stage.port, speed=stage.speed, engine=place.engine or "none") as aws,
         _environment(aws),
     ):
         story = AwsStory(opened, model, pipelines, aws, builds, line, Path(state))
@@ -92,40 +108,39 @@ def rehearse(
             story.tell(clear=stage.clear)
         except SeatrialError as found:
             failure = Failure(line.stage_now, found.what, found.why, found.todo)
-        seconds = line.seconds
-        calls = aws.calls()
-        afterwards(aws)
+        report = _report(model, started, place, line, story, aws.calls(), failure)
+        afterwards(report, story.environment)
+    return report
+
+
+def _report(
+    model: Model,
+    started: dt.datetime,
+    place: Place,
+    line: Timeline,
+    story: AwsStory,
+    calls: Mapping[str, Mapping[str, int]],
+    failure: Failure | None,
+) -> RehearsalReport:
+    after = NextStep(f"seatrial launch {model.name} --cloud aws", "The same against the real service:")
     return RehearsalReport(
         model=model.name,
         cloud="aws",
         started=started,
-        seconds=seconds,
-        isolation="namespaces",
+        seconds=line.seconds,
+        isolation=place.name,
         moments=tuple(line.moments),
         phases=story.load.phases() if story.load else (),
         operations=Operations(calls["executed"], calls["stored"], calls["unsupported"]),
-        proven=_PROVEN if failure is None else (),
-        not_proven=_NOT_PROVEN if failure is None else ("the rest of the story: it broke off", *_NOT_PROVEN),
+        proven=() if failure else (*_PROVEN, *((_PROVEN_OF_THE_IMAGE,) if place.engine else ())),
+        not_proven=(
+            *(("the rest of the story: it broke off",) if failure else ()),
+            *(() if place.engine else (_NOT_PROVEN_OF_THE_IMAGE,)),
+            *_NOT_PROVEN,
+        ),
         failure=failure,
-        next_steps=()
-        if failure
-        else (NextStep(f"seatrial launch {model.name} --cloud aws", "The same against the real service:"),),
+        next_steps=() if failure else (after,),
     )
-
-
-def _digest(build: str) -> str:
-    return _REGISTRY + hashlib.sha256(build.encode()).hexdigest()
-
-
-def _images(opened: Project, builds: Builds) -> list[Image]:
-    """This Python and the project's folder, as the image; in the second build the server has a bug."""
-    python = Path(sys.executable)
-    paths = [str(opened.root), *filter(None, [os.environ.get("PYTHONPATH")])]
-    shared = {"python": python, "workdir": opened.root, "environment": {"PYTHONPATH": os.pathsep.join(paths)}}
-    return [
-        Image(uri=builds.sound, serve=(str(python), "-m", "seatrial.cli.container", "serve"), **shared),
-        Image(uri=builds.broken, serve=(str(python), *sabotage.COMMAND), **shared),
-    ]
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from seatrial.errors import RehearsalError, SeatrialError
 from seatrial.reports.rehearsal import Moment
 
+_ANYTHING = "What failed here would fail in the cloud: fix it, then rehearse again."
+
 
 class Timeline:
     """Collects moments and tells them to whoever watches."""
@@ -37,7 +39,7 @@ class Timeline:
         try:
             yield
         except SeatrialError as failed:
-            self._add(failed.what, (failed.why, failed.todo), holds=False)
+            self._add(failed.what, (failed.why,), holds=False)
             raise
 
     def going_on(self, text: str) -> None:
@@ -48,21 +50,21 @@ class Timeline:
         """Something happened."""
         self._add(text, evidence, holds=True)
 
-    def check(self, holds: bool, text: str, *evidence: str, otherwise: str) -> None:
+    def check(
+        self, holds: bool, text: str, *evidence: str, otherwise: str, why: str = "", todo: str = _ANYTHING
+    ) -> None:
         """Something must be so.
 
         Raises:
-            RehearsalError: it is not, with what ``otherwise`` says.
+            RehearsalError: it is not, with what ``otherwise`` says; ``why`` is the evidence, unless it is given.
         """
         if not holds:
-            raise RehearsalError(
-                otherwise,
-                why="; ".join(evidence) or "The rehearsal looked, and found it otherwise.",
-                todo="What failed here would fail in the cloud: fix it, then rehearse again.",
-            )
+            found = "; ".join(e for e in evidence if e) or "The rehearsal looked, and found it otherwise."
+            raise RehearsalError(otherwise, why=why or found, todo=todo)
         self._add(text, evidence, holds=True)
 
     def _add(self, text: str, evidence: Sequence[str], *, holds: bool) -> None:
-        moment = Moment(self.seconds, self.stage_now, text, tuple(e for e in evidence if e), holds)
+        lines = tuple(line for each in evidence for line in each.splitlines() if line)
+        moment = Moment(self.seconds, self.stage_now, text, lines, holds)
         self.moments.append(moment)
         self._told(moment)
