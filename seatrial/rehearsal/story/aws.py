@@ -106,12 +106,13 @@ class AwsStory:
         with stage("account"):
             self._furnish()
         with stage("train"):
-            first = self._trained(self._training(self._model.rehearsal.model_dump(mode="json")["first"]))
+            started = self._training(self._model.rehearsal.model_dump(mode="json")["first"])
+            first = self._trained(started, "the first version")
         with stage("release"):
             retraining = self._training({})  # its gate comes long after this release, and waits for nobody
             self._release_first(first)
         with stage("retrain"):
-            second = self._trained(retraining)
+            second = self._trained(retraining, "the version of the whole pipeline")
         assert self.load is not None
         with self.load:
             with stage("sabotage"):
@@ -155,7 +156,7 @@ class AwsStory:
         prepared = self._deploy("train", {"release": False, **arguments})
         return self._pipelines.start(prepared, secrets.token_hex(20))
 
-    def _trained(self, execution: str) -> Version:
+    def _trained(self, execution: str, which: str) -> Version:
         """Follow the training pipeline to a registered version."""
         ended = self._pipelines.follow(execution, _Meanwhile(self._line))
         tasks = self._succeeded(ended)
@@ -165,7 +166,6 @@ class AwsStory:
             *(f"{step.name} {step.seconds:.1f} s" for step in jobs),
         )
         gate, evaluated = tasks["gate"], tasks["evaluate"]
-        which = "the first version" if arguments else "the version of the whole pipeline"
         self._line.check(
             gate["outputs"]["decision"] == "promote",
             f"gate {gate['summary']}",
@@ -278,7 +278,7 @@ class AwsStory:
         )
 
     def _clear(self) -> None:
-        for execution in self._executions(f"{self._name}-release"):  # a promotion approves, and so starts one more
+        for execution in self._executions(f"{self._names.endpoint}-release"):  # a promotion approves, and so starts one more
             self._pipelines.follow(execution, _Meanwhile(self._line))
         self._cloud.endpoints.stop(self._model.name)
         self._account.clear()
