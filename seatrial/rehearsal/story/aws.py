@@ -278,7 +278,8 @@ class AwsStory:
         )
 
     def _clear(self) -> None:
-        for execution in self._executions(f"{self._names.endpoint}-release"):  # a promotion approves, and so starts one more
+        # a promotion approves, and so starts one release more, which finds it serving
+        for execution in self._executions(f"{self._names.endpoint}-release"):
             self._pipelines.follow(execution, _Meanwhile(self._line))
         self._cloud.endpoints.stop(self._model.name)
         self._account.clear()
