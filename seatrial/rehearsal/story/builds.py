@@ -82,9 +82,7 @@ def choose(opened: Project, wanted: str, image: str) -> Place:
         if found is None:
             return Place(None, why=f"{engine} has no image {image} (make image)")
         if source.dirty is not False or _commit(found) != source.text:
-            return Place(
-                None, why=f"whether {image} holds just these sources is not known: {_differ(found, source.text)}"
-            )
+            return Place(None, why=f"{image} is not known to hold just these sources: {_differ(found, source.text)}")
         return Place(engine, image, found.identity, f"image {image} of commit {source.commit}")
     engines.require(wanted)
     found = engines.described(wanted, image)
