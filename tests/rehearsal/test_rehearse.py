@@ -172,16 +172,23 @@ def test_a_first_version_that_is_not_beaten_is_found_and_what_is_there_can_be_lo
             "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
             "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
         }
-        (endpoint,) = boto3.client("sagemaker", **client).list_endpoints()["Endpoints"]
+        sagemaker = boto3.client("sagemaker", **client)
+        (endpoint,) = sagemaker.list_endpoints()["Endpoints"]
         assert (endpoint["EndpointName"], endpoint["EndpointStatus"]) == ("rehearsal-parcels", "InService")
-        rows = (stage.root / "recipes" / "parcels" / "example.json").read_bytes()
-        body = json.dumps({"instances": json.loads(rows)["instances"]}).encode() if b"instances" in rows else rows
+        body = (stage.root / "recipes" / "parcels" / "example.json").read_bytes()
         answer = boto3.client("sagemaker-runtime", **client).invoke_endpoint(
             EndpointName="rehearsal-parcels", Body=body, ContentType="application/json"
         )
         assert json.loads(answer["Body"].read())["model"]["version"] == "1"
         another = Shell(stage.root, environment)
         assert [v["aliases"] for v in another.json("models", "parcels", "--cloud", "aws")["parcels"]] == [["champion"]]
+        decided = another.run("models", "parcels", "--reject", "1", "--note", "Ada: too slow", "--cloud", "aws")
+        assert decided.returncode == 0, decided.stderr
+        (listed,) = sagemaker.list_model_packages(ModelPackageGroupName=endpoint["EndpointName"])[
+            "ModelPackageSummaryList"
+        ]
+        said_of_it = sagemaker.describe_model_package(ModelPackageName=listed["ModelPackageArn"])
+        assert (said_of_it["ModelApprovalStatus"], said_of_it["ApprovalDescription"]) == ("Rejected", "Ada: too slow")
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=stage.patience_s)
     assert process.returncode == 1
