@@ -9,7 +9,7 @@ from rich.table import Table
 
 from seatrial import project
 from seatrial.cli.output import console, print_json
-from seatrial.cli.target import CloudOption, StackOption, connect
+from seatrial.cli.target import CloudOption, StackOption, connect, makes
 from seatrial.errors import EndpointError, UsageError
 
 app = typer.Typer(help="Model servers: list, stop, rollback.", no_args_is_help=True)
@@ -26,7 +26,7 @@ def list_endpoints(cloud: CloudOption = None, stack: StackOption = None, as_json
         return
     out = console()
     if not found:
-        out.print(" no endpoints yet: seatrial run MODEL", style="dim")
+        out.print(f" no endpoints yet: {makes(opened, cloud, 'MODEL')}", style="dim")
         return
     table = Table(box=None, header_style="dim")
     for heading in ("endpoint", "status", "version", "previous", "url", "digest"):

@@ -9,21 +9,32 @@ from rich.table import Table
 
 from seatrial import project
 from seatrial.cli.output import console, print_json
-from seatrial.cli.target import CloudOption, StackOption, connect
-from seatrial.clouds.base import Version
+from seatrial.cli.target import CloudOption, StackOption, connect, makes
+from seatrial.clouds.base import Approvals, Registry, Version
+from seatrial.errors import UsageError
 
 
 def models(
     model: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
     cloud: CloudOption = None,
     stack: StackOption = None,
+    approve: Annotated[
+        int | None, typer.Option(help="Approve this version of MODEL; whoever waits for it is told.")
+    ] = None,
+    reject: Annotated[int | None, typer.Option(help="Reject this version of MODEL: it is not promoted.")] = None,
+    note: Annotated[str, typer.Option(help="Who decided, and why; kept with the version.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")] = False,
 ) -> None:
-    """List the registered versions: which serves, which served before, and on what verdict."""
+    """List the registered versions: which serves, which served before, and on what verdict.
+
+    With --approve or --reject: decide on one, as a person does in the cloud's own console, and list them then.
+    """
     opened = project.load()
     if model is not None:
         opened.model(model)
     registry = connect(opened, cloud, stack).registry
+    if approve is not None or reject is not None:
+        _decide(registry, model, approve, reject, note)
     names = [model] if model is not None else sorted({*opened.models(), *registry.models()})
     versions = {name: list(registry.versions(name)) for name in names}
     if as_json:
@@ -41,8 +52,29 @@ def models(
                 *row, v.digest[:8], v.tags.get("headline", ""), style="bold" if "champion" in v.aliases else ""
             )
         if not found:
-            table.add_row(name, "–", "", "", "", "", "nothing registered yet: seatrial run " + name, style="dim")
+            table.add_row(
+                name, "–", "", "", "", "", f"nothing registered yet: {makes(opened, cloud, name)}", style="dim"
+            )
     out.print(table)
+
+
+def _decide(registry: Registry, model: str | None, approve: int | None, reject: int | None, note: str) -> None:
+    if model is None or not note or (approve is not None and reject is not None):
+        raise UsageError(
+            "a decision is one version's, and says who made it and why",
+            why="It is kept with the version, for whoever asks later.",
+            todo='seatrial models MODEL --approve VERSION --note "NAME: the reason" (or --reject).',
+        )
+    if not isinstance(registry, Approvals):
+        raise UsageError(
+            "on this machine no version waits for approval",
+            why="Here the gate's verdict promotes it; a person decides in a cloud's registry.",
+            todo="Name the cloud: --cloud aws.",
+        )
+    if approve is not None:
+        registry.approve(model, approve, note=note)
+    elif reject is not None:
+        registry.reject(model, reject, note=note)
 
 
 def _plain(version: Version) -> dict[str, Any]:

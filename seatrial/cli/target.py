@@ -24,3 +24,9 @@ def connect(opened: Project, cloud: str | None, stack: str | None) -> Cloud:
         ProjectError: there is no such stack, or its outputs are wrong.
     """
     return clouds.load(cloud or opened.target, opened.state, stack=stack)
+
+
+def makes(opened: Project, cloud: str | None, model: str) -> str:
+    """The command that brings a model to that target."""
+    target = cloud or opened.target
+    return f"seatrial run {model}" if target == "local" else f"seatrial launch {model} --cloud {target}"

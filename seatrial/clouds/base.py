@@ -14,7 +14,7 @@ import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from seatrial.document.jobs import Plan
@@ -54,6 +54,19 @@ class Promotion:
     """The champion that it replaced."""
     changed: bool
     """False when the version already was champion, over the same one: the promotion had happened before."""
+
+
+@runtime_checkable
+class Approvals(Protocol):
+    """A registry that keeps a person's decision on a version, and tells whoever waits for it."""
+
+    def approve(self, model: str, number: int, *, note: str) -> None:
+        """Approve a version; raises `RegistryError` when there is none."""
+        ...
+
+    def reject(self, model: str, number: int, *, note: str) -> None:
+        """Reject a version: it is not promoted. Raises `RegistryError` when there is none."""
+        ...
 
 
 class Registry(Protocol):

@@ -68,6 +68,11 @@ class RehearsalReport:
     next_steps: tuple[NextStep, ...] = ()
 
     @property
+    def cleared(self) -> bool:
+        """Everything was removed at the end, and nothing was found to be left."""
+        return any(moment.stage == "clean-up" and moment.holds for moment in self.moments)
+
+    @property
     def requests(self) -> int:
         """All live requests."""
         return sum(phase.requests for phase in self.phases)

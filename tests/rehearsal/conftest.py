@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ class Shell:
     """A person in a project's folder."""
 
     root: Path
+    environment: dict[str, str] = field(default_factory=dict)
     patience_s: ClassVar[float] = 1200.0
     """After this a command is taken for hung. No limit of speed: 11 s of work took 140 s beside five others."""
 
@@ -26,15 +27,17 @@ class Shell:
     def state(self) -> Path:
         return self.root / ".seatrial"
 
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, damage: str = "", **options: Any) -> subprocess.Popen[str]:
+        """Start a command; ``damage`` is run in its process first, to seed a mistake."""
         return subprocess.Popen(
-            [sys.executable, "-m", "seatrial.cli.main", *arguments],
+            [sys.executable, "-c", f"{damage}\nfrom seatrial.cli.main import main; main()", *arguments],
             cwd=self.root,
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(self.root),
                 "COLUMNS": "120",
                 "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+                **self.environment,
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -43,13 +46,13 @@ class Shell:
             **options,
         )
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        with self.start(*arguments) as process:
+    def run(self, *arguments: str, damage: str = "") -> subprocess.CompletedProcess[str]:
+        with self.start(*arguments, damage=damage) as process:
             out, err = process.communicate(timeout=self.patience_s)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def json(self, *arguments: str, code: int = 0) -> Any:
-        done = self.run(*arguments, "--json")
+    def json(self, *arguments: str, code: int = 0, damage: str = "") -> Any:
+        done = self.run(*arguments, "--json", damage=damage)
         assert done.returncode == code, done.stderr + done.stdout
         return json.loads(done.stdout)
 

@@ -216,6 +216,19 @@ def test_wrong_usage_is_exit_code_two(shell: Any) -> None:
         assert shell.run(*arguments).returncode == 2
 
 
+def test_decisions_are_made_where_versions_wait_for_them(shell: Any) -> None:
+    decision = ("models", "parcels", "--approve", "1", "--note", "Ada: looked at it")
+    for arguments, said in (
+        (decision, "on this machine no version waits for approval"),
+        (decision[:-2], "says who made it and why"),
+        ((*decision, "--reject", "1"), "a decision is one version's"),
+        (("models", *decision[2:]), "a decision is one version's"),
+    ):
+        refused = shell.run(*arguments)
+        assert (refused.returncode, said in refused.stderr) == (2, True), refused.stderr
+    assert "seatrial run parcels" in shell.run("models").stdout
+
+
 def test_a_strangers_pipeline_needs_no_project(shell: Any, tmp_path: Path) -> None:
     from seatrial.document.compile import compile_pipeline
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.reports.render import render
+from seatrial.reports.render import render, render_rehearsal
 from tests.unit.reports.chromium import EXECUTABLE, Browser, browser
+from tests.unit.reports.rehearsal_samples import SAMPLES as REHEARSALS
 from tests.unit.reports.report_samples import SAMPLES, promoted
 from tests.unit.reports.test_render import poisoned
 
@@ -41,6 +42,15 @@ def test_a_page_fits_its_window_and_logs_nothing(tab: Browser, tmp_path: Path, n
     assert tab.evaluate("innerWidth") == width
     assert tab.logged == []
     assert tab.evaluate("document.styleSheets.length") == 1
+
+
+@pytest.mark.parametrize("name", REHEARSALS)
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_rehearsal_fits_its_window_and_logs_nothing(tab: Browser, tmp_path: Path, name: str, width: int) -> None:
+    show(tab, tmp_path, render_rehearsal(poisoned(REHEARSALS[name]())), width=width)
+    assert tab.evaluate(WIDTH) <= width
+    assert tab.logged == []
+    assert tab.evaluate("document.scripts.length + document.images.length") == 0
 
 
 def test_hostile_text_does_not_run_and_does_not_widen_the_page(tab: Browser, tmp_path: Path) -> None:

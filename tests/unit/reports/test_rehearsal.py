@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from seatrial.reports.rehearsal import RehearsalReport
@@ -23,6 +25,12 @@ def test_the_story_its_traffic_and_its_worth_are_told() -> None:
     assert "sabotage 700 660 2 38 0 0 3.1 ms 12.5 ms" in text
     assert "executed, 2,702 calls CreateEndpoint 2, InvokeEndpoint 2700" in text
     assert "Not proven here quotas" in text
+
+
+def test_what_was_not_cleared_away_is_not_said_to_be() -> None:
+    kept = dataclasses.replace(rehearsed(), moments=rehearsed().moments[:-1])
+    assert "ran against the offline cloud, with nothing left behind." in text_of(rehearsed())
+    assert "ran against the offline cloud." in text_of(kept)
 
 
 def test_a_story_that_broke_off_says_where_and_why() -> None:
