@@ -86,7 +86,8 @@ class _Keeper:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         command = [engine, words[0], "--label", f"{LABEL}={identity(os.getpid())}", *words[1:]]
         try:
-            self._client = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+            # conmon leaves a file called "oom" where it was started, when the kernel kills a container for its memory
+            self._client = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd=report.resolve().parent)
         except OSError as exc:
             sys.stderr.write(f"{engine}: {exc.strerror}\n")
             os._exit(127)
