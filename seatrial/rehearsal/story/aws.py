@@ -299,7 +299,12 @@ class AwsStory:
         self._cloud.endpoints.stop(self._model.name)
         self._account.clear()
         left = self._account.left()
-        self._line.check(not left, "everything is removed: 0 left", otherwise=f"left behind: {', '.join(left)}")
+        self._line.check(
+            not left,
+            "everything is removed: 0 left",
+            otherwise=f"left behind: {', '.join(left)}",
+            why="What nobody removes costs money or clutters the account.",
+        )
 
     # means
 
