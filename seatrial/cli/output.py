@@ -23,6 +23,7 @@ def console(*, stderr: bool = False) -> Console:
 def print_json(value: Json) -> None:
     """One JSON document on standard output."""
     sys.stdout.write(json.dumps(value, indent=2, sort_keys=True) + "\n")
+    sys.stdout.flush()  # whoever reads it may act on it while the command goes on
 
 
 def print_error(error: SeatrialError, *, as_json: bool) -> None:

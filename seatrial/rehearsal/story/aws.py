@@ -112,7 +112,7 @@ class AwsStory:
             retraining = self._training({})  # its gate comes long after this release, and waits for nobody
             self._release_first(first)
         with stage("retrain"):
-            second = self._trained(retraining, "the version of the whole pipeline")
+            second = self._another(self._trained(retraining, "the version of the whole pipeline"), first)
         assert self.load is not None
         with self.load:
             with stage("sabotage"):
@@ -178,6 +178,16 @@ class AwsStory:
         self._line.tell(f"registered v{version.number}, waiting for approval", f"package {version.digest}")
         return version
 
+    def _another(self, second: Version, first: Version) -> Version:
+        """The second version, which has to be another than the first."""
+        if second.digest == first.digest:
+            raise RehearsalError(
+                f"the whole pipeline makes the same package as [rehearsal] first: v{first.number}",
+                why="Then nothing is left to release, and nothing to roll back to.",
+                todo="Let [rehearsal] first in model.toml make a lesser model, such as one of fewer months.",
+            )
+        return second
+
     def _release_first(self, version: Version) -> None:
         ended = self._approve(version)
         tasks = self._succeeded(ended)
@@ -220,10 +230,12 @@ class AwsStory:
             todo = "Set it in model.toml, for example: [rollout] guardrails = { error_rate = 0.01 }."
         if not seen.errors:
             todo = "The rehearsal's broken build did not break, so that nothing is shown: see rehearsal/story/sabotage."
+        released = self._cloud.endpoints.fingerprint(self._model.name)["digest"] == version.digest
         self._line.check(
-            ended.status == "failed" and seen.errors > 0,
+            ended.status == "failed" and not released and seen.errors > 0,
             f"v{version.number} fails under traffic: {answers}",
-            otherwise=f"a server that fails under traffic was released: the release {ended.status}, {answers}",
+            otherwise="a server that fails under traffic was released: "
+            f"v{version.number} {'serves' if released else 'does not serve'}, the pipeline {ended.status}, {answers}",
             why="" if guarded else "No guardrail on error_rate watches the rollout.",
             todo=todo,
         )
@@ -284,7 +296,12 @@ class AwsStory:
         self._cloud.endpoints.stop(self._model.name)
         self._account.clear()
         left = self._account.left()
-        self._line.check(not left, "everything is removed: 0 left", otherwise=f"left behind: {', '.join(left)}")
+        self._line.check(
+            not left,
+            "everything is removed: 0 left",
+            otherwise=f"left behind: {', '.join(left)}",
+            why="What nobody removes costs money or clutters the account.",
+        )
 
     # means
 
