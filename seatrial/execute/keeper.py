@@ -86,7 +86,8 @@ class _Keeper:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         command = [engine, words[0], "--label", f"{LABEL}={identity(os.getpid())}", *words[1:]]
         try:
-            self._client = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+            # there: where memory ran out, podman's monitor leaves an empty file "oom" in its working folder
+            self._client = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd=report.parent)
         except OSError as exc:
             sys.stderr.write(f"{engine}: {exc.strerror}\n")
             os._exit(127)
