@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from seatrial import clouds, project
+from seatrial.cli.interrupt import interruptible
 from seatrial.cli.launched import Outcome, Shown, lines
 from seatrial.cli.output import console, print_error, print_json
 from seatrial.cli.run import GATE_SAID_NO, INTERRUPTED, compiled_pipeline, given_arguments
@@ -119,7 +120,7 @@ def _follow(
         out.print(escape(f" {'goes on' if found else 'started'}  {execution}"), style="dim", soft_wrap=True)
 
     try:
-        with Watch(out) as watch:
+        with interruptible(), Watch(out) as watch:
             shown = Shown(watch, pipelines, prepared, outcome)
             ended = launch_in(pipelines, prepared, launches, shown, again=again, started=started)
     except KeyboardInterrupt as exc:

@@ -98,7 +98,7 @@ class Made:
                     todo="Look at it in SageMaker, then run the same command again: it goes on from there.",
                 )
             time.sleep(pause)
-            pause = min(_SLOWEST_LOOK_S, pause * 1.3)
+            pause = min(_SLOWEST_LOOK_S, pause * 1.1)
 
     def make_config(self, request: Mapping[str, Json]) -> str:
         self.make("CreateEndpointConfig", request)

@@ -573,7 +573,7 @@ echo "$@" >> "$(dirname "$0")/calls"
 [ "$1" = run ] || exit 0
 while [ "$1" != one ]; do [ "$1" = --entrypoint ] && program=$2; shift; done
 shift
-exec "$program" "$@"
+cd "$(dirname "$0")/.." && exec "$program" "$@"
 """,
     )
     engine.chmod(0o755)

@@ -141,10 +141,11 @@ def test_processes_killed_while_promoting_leave_a_registry_in_order(state: Path,
 
 def test_concurrent_registrations_of_one_package_make_one_version(tmp_path: Path) -> None:
     """Also the very first ones, which race to make the database."""
-    script = textwrap.dedent(f"""
+    script = textwrap.dedent("""
         import sys
         from pathlib import Path
-        from {HERE}.registry_samples import LocalRegistry, register, verify
+        from seatrial.clouds.local.registry import LocalRegistry
+        from tests.contract.registry_samples import register, verify
         sys.stdin.readline()
         for content in "abc":
             register(LocalRegistry(Path(sys.argv[1]), verify), Path(sys.argv[2]), content)
@@ -194,10 +195,11 @@ def test_a_commit_cut_in_half_is_taken_back_by_the_next_reader(state: Path) -> N
 
 def test_a_registry_made_before_a_fork_works_in_the_child(state: Path) -> None:
     """The fork server hands its objects down; a shared SQLite connection would corrupt the file."""
-    script = textwrap.dedent(f"""
+    script = textwrap.dedent("""
         import os, sys
         from pathlib import Path
-        from {HERE}.registry_samples import LocalRegistry, MODEL, verify
+        from seatrial.clouds.local.registry import LocalRegistry
+        from tests.contract.registry_samples import MODEL, verify
         registry = LocalRegistry(Path(sys.argv[1]), verify)
         assert registry.champion(MODEL).number == 1
         if os.fork() == 0:

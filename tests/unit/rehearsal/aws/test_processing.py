@@ -25,15 +25,6 @@ def test_a_job_reads_its_input_runs_its_program_and_uploads_its_output(bench: An
     assert said["CreationTime"] <= said["ProcessingStartTime"] <= said["ProcessingEndTime"]
 
 
-def test_temporary_files_go_with_the_job(bench: Any) -> None:
-    """Their folder is the job's: in namespaces /tmp is this machine's, where a killed program would leave them."""
-    code = "import tempfile; print(tempfile.mkdtemp()); open('/opt/ml/processing/out/done', 'w').write('x')"
-    assert bench.process("tidy", code)["ProcessingJobStatus"] == "Completed"
-    (folder,) = bench.lines(GROUP, "tidy")
-    assert folder.startswith("/opt/ml/tmp/")
-    assert not Path(folder).exists()
-
-
 def test_describe_gives_back_what_was_asked(bench: Any) -> None:
     """moto drops Environment and ProcessingResources; a client that compares a job with its plan needs both."""
     code = "import os, pathlib; pathlib.Path('/opt/ml/processing/out/word').write_text(os.environ['WORD'])"
