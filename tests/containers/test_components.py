@@ -101,9 +101,15 @@ def _running(bench: Bench, engine: str, image: str) -> Iterator[subprocess.Popen
     bench.write("document.yaml", bench.compile())
     command = [sys.executable, "-m", "seatrial.cli.main", "run", "document.yaml", "--engine", engine]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    with subprocess.Popen(
-        command, cwd=bench.root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
+    # a shell without a terminal starts background programs with SIGINT ignored, which would be handed down
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        started = subprocess.Popen(
+            command, cwd=bench.root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with started as process:
         try:
             yield process
         finally:
