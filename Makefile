@@ -44,7 +44,7 @@ comma := ,
 image: ## the project's container image, with podman or docker; prints its name and id
 	@test -n "$(ENGINE)" || { echo "make image: podman or docker is needed (on Debian: .ci/containers.sh installs podman)"; exit 1; }
 	@commit=$$(git rev-parse HEAD)-$$(test -z "$$(git status --porcelain)" && echo clean || echo dirty); \
-	sed "s/^ARG GIT_COMMIT=.*/ARG GIT_COMMIT=$$commit/" training/Dockerfile | $(ENGINE) build -q -f - -t $(IMAGE) $(IMAGE_ARGS) . >/dev/null
+	sed "s/\$${GIT_COMMIT}/$$commit/" training/Dockerfile | $(ENGINE) build -q -f - -t $(IMAGE) $(IMAGE_ARGS) . >/dev/null
 	@$(ENGINE) image inspect --format '$(IMAGE) {{.Id}}' $(IMAGE)
 
 stop: .venv/ready-run ## end every endpoint that `make demo` left running
