@@ -41,6 +41,7 @@ IMAGE_ARGS = $(if $(BASE),--build-arg BASE=$(BASE)) $(if $(CA),--secret id=ca$(c
   $(if $(PIP_CONFIG_FILE),--secret id=pip$(comma)src=$(PIP_CONFIG_FILE)) $(if $(filter podman,$(ENGINE)),--network host)
 comma := ,
 
+# the commit is written into the Dockerfile's text: podman's cache looks at that, and not at the value of an argument
 image: ## the project's container image, with podman or docker; prints its name and id
 	@test -n "$(ENGINE)" || { echo "make image: podman or docker is needed (on Debian: .ci/containers.sh installs podman)"; exit 1; }
 	@commit=$$(git rev-parse HEAD)-$$(test -z "$$(git status --porcelain)" && echo clean || echo dirty); \

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -17,10 +17,9 @@ from seatrial.cli.output import console, print_error, print_json
 from seatrial.cli.run import GATE_SAID_NO, INTERRUPTED, compiled_pipeline, given_arguments
 from seatrial.cli.target import StackOption
 from seatrial.cli.watch import Watch
-from seatrial.clouds.base import PipelineRun, Pipelines, Prepared, SentRequest
-from seatrial.clouds.launch import Launches, error_of, stop
+from seatrial.clouds.base import Pipelines, Prepared, SentRequest
+from seatrial.clouds.launch import Launches, error_of, run_of, stop
 from seatrial.clouds.launch import launch as launch_in
-from seatrial.document.plan import plan
 from seatrial.errors import UsageError
 
 Json = Any
@@ -60,7 +59,7 @@ def launch(
             todo="Leave --arguments or --no-start out.",
         )
     with_arguments = {"model": model, **given} if starting and not stopping else None
-    prepared = pipelines.prepare(_run(opened, model, pipeline, with_arguments))
+    prepared = pipelines.prepare(run_of(opened, model, pipeline, compiled_pipeline(opened, pipeline), with_arguments))
     launches = Launches(opened.state)
     out = console(stderr=as_json)
     if stopping:
@@ -93,23 +92,6 @@ def launch(
             print_error(outcome.error, as_json=False)
         raise typer.Exit(1)
     raise typer.Exit(0 if outcome.verdict in (None, "promote") else GATE_SAID_NO)
-
-
-def _run(opened: project.Project, model: str, pipeline: str, arguments: Mapping[str, Json] | None) -> PipelineRun:
-    from seatrial.package.lineage import UNKNOWN, git_state
-
-    document = compiled_pipeline(opened, pipeline)
-    commit = git_state(opened.root, commit=opened.commit)
-    return PipelineRun(
-        name=pipeline,
-        model=model,
-        document=document,
-        plan=plan(document),
-        image=opened.layout.image,
-        arguments=arguments,
-        preload=opened.layout.preload,
-        environment={} if commit.commit == UNKNOWN else {"SEATRIAL_GIT_COMMIT": commit.text},
-    )
 
 
 def _follow(

@@ -15,8 +15,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seatrial.clouds.base import Execution, Follower, Pipelines, Prepared
+from seatrial.clouds.base import Execution, Follower, PipelineRun, Pipelines, Prepared
+from seatrial.document.model import Document
+from seatrial.document.plan import plan
 from seatrial.errors import TaskError
+from seatrial.project import Project
 
 Json = Any
 _LAST_LINES = 15
@@ -98,6 +101,25 @@ def _read(path: Path) -> Entry | None:
         return Entry(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def run_of(
+    opened: Project, model: str, pipeline: str, document: Document, arguments: Mapping[str, Json] | None
+) -> PipelineRun:
+    """One of a project's pipelines for one of its models, fused, told which commit it is of."""
+    from seatrial.package.lineage import UNKNOWN, git_state
+
+    commit = git_state(opened.root, commit=opened.commit)
+    return PipelineRun(
+        name=pipeline,
+        model=model,
+        document=document,
+        plan=plan(document),
+        image=opened.layout.image,
+        arguments=arguments,
+        preload=opened.layout.preload,
+        environment={} if commit.commit == UNKNOWN else {"SEATRIAL_GIT_COMMIT": commit.text},
+    )
 
 
 def launch(

@@ -18,10 +18,9 @@ from seatrial import clouds
 from seatrial.clouds.aws.cloud import AwsCloud
 from seatrial.clouds.aws.deployment import Names
 from seatrial.clouds.aws.stack import StackOutputs
-from seatrial.clouds.base import Execution, PipelineRun, Pipelines, Prepared, StepState, Version
-from seatrial.clouds.launch import error_of
+from seatrial.clouds.base import Execution, Pipelines, Prepared, StepState, Version
+from seatrial.clouds.launch import error_of, run_of
 from seatrial.document.model import Document
-from seatrial.document.plan import plan
 from seatrial.errors import RehearsalError
 from seatrial.package.read import Package
 from seatrial.project import Model, Project
@@ -316,18 +315,9 @@ class AwsStory:
         self._pipelines = clouds.load_pipelines("aws", self._state)
 
     def _deploy(self, pipeline: str, arguments: Mapping[str, Json]) -> Prepared:
-        document = self._documents[pipeline]
-        prepared = self._pipelines.prepare(
-            PipelineRun(
-                name=pipeline,
-                model=self._model.name,
-                document=document,
-                plan=plan(document),
-                image=self._opened.layout.image,
-                arguments={"model": self._model.name, **arguments},
-                preload=self._opened.layout.preload,
-            )
-        )
+        model = self._model.name
+        run = run_of(self._opened, model, pipeline, self._documents[pipeline], {"model": model, **arguments})
+        prepared = self._pipelines.prepare(run)
         self._pipelines.deploy(prepared)
         return prepared
 
@@ -358,10 +348,11 @@ class AwsStory:
         Raises:
             TaskError: it did not succeed.
         """
-        failed = error_of(self._pipelines, ended, self._tasks(ended))
+        tasks = self._tasks(ended)
+        failed = error_of(self._pipelines, ended, tasks)
         if failed is not None:
             raise failed
-        return {task["name"]: task for task in self._tasks(ended) if task["state"] == "SUCCEEDED"}
+        return {task["name"]: task for task in tasks if task["state"] == "SUCCEEDED"}
 
     def _tasks(self, ended: Execution) -> list[Mapping[str, Json]]:
         return [task for step in ended.steps for task in self._pipelines.records(step)]
