@@ -54,7 +54,7 @@ stop: .venv/ready-run ## end every endpoint that `make demo` left running
 lock: .uv/ready ## resolve requirements/ anew, after pyproject.toml changed
 	@for part in run dev; do \
 	  extras="--extra pipelines --extra train --extra serve --extra local --extra aws --extra gcp --extra build"; \
-	  test $$part = run || extras="$$extras --extra rehearse --extra dev"; \
+	  test $$part = run || extras="$$extras --extra rehearse --extra infra --extra dev"; \
 	  $(UV_ENV) $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" $$extras pyproject.toml -o requirements/$$part.txt || exit 1; \
 	done
