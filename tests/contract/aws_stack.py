@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 
-from seatrial.clouds.aws.stack import StackOutputs
+from seatrial.clouds.aws.stack import Roles, StackOutputs
 from tests.unit.clouds.aws.stacks import stack_table
 
 TRUST = {
@@ -21,7 +21,7 @@ def prepared_stack(prefix: str, **more: Any) -> StackOutputs:
     boto3.client("s3").create_bucket(Bucket=bucket)
     boto3.client("iam").create_role(RoleName=prefix, AssumeRolePolicyDocument=json.dumps(TRUST))
     role = f"arn:aws:iam::123456789012:role/{prefix}"
-    roles = {"job": role, "endpoint": role, "pipeline": role}
+    roles = dict.fromkeys(Roles.model_fields, role)
     return StackOutputs.model_validate(
         stack_table(prefix=prefix, artifact_root=f"s3://{bucket}/dev", roles=roles, **more)
     )

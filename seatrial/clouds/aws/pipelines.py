@@ -85,13 +85,13 @@ class AwsPipelines:
         """Compile and check; see the contract."""
         parameters = {} if run.arguments is None else started_with(run.document, run.arguments)
         stack = self._stack
-        partition = stack.roles.job.split(":")[1]
+        partition = stack.roles.pipeline.split(":")[1]
         told = {**run.environment, "SEATRIAL_STACK": stack.model_dump_json(exclude_defaults=True)}
         result = compiled(
             run.document,
             run.plan,
             SageMakerSettings(
-                role_arn=stack.roles.job,
+                roles=stack.roles.jobs(),
                 artifact_root=stack.artifact_root,
                 images={run.image: stack.image},
                 functions=f"arn:{partition}:lambda:{stack.region}:{stack.account}:function",

@@ -40,7 +40,7 @@ class Account:
             prefix=self._prefix,
             artifact_root=f"s3://{self._bucket}/artifacts",
             image=image,
-            roles=Roles(**{name: self._role(name, "sagemaker") for name in ("job", "endpoint", "pipeline")}),
+            roles=Roles(**{name: self._role(name, "sagemaker") for name in Roles.model_fields}),
         )
 
     def _role(self, name: str, service: str) -> str:

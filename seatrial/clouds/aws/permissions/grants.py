@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from seatrial.component import JobRole
+
 Json = Any
-JobRole = Literal["data", "training", "evaluation", "release", "monitoring"]
-"""Whom jobs run as, each class further along than the one before."""
-Role = Literal["data", "training", "evaluation", "release", "monitoring", "endpoint", "pipeline", "launch", "events"]
+Role = Literal[JobRole, "endpoint", "pipeline", "launch", "events"]
 """Job classes; model servers; the pipeline itself; who launches; and EventBridge, which starts pipelines."""
 ROLES: tuple[Role, ...] = get_args(Role)
 Condition = Mapping[str, Mapping[str, tuple[str, ...]]]

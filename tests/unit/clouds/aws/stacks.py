@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from seatrial.clouds.aws.stack import Roles
+
 ACCOUNT = "123456789012"
 IMAGE = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/trial@sha256:{'a' * 64}"
 
@@ -16,6 +18,6 @@ def stack_table(**more: Any) -> dict[str, Any]:
         "prefix": "trial",
         "artifact_root": "s3://trial-artifacts/dev",
         "image": IMAGE,
-        "roles": {"job": role, "endpoint": role, "pipeline": role},
+        "roles": dict.fromkeys(Roles.model_fields, role),
         **more,
     }

@@ -18,10 +18,13 @@ def test_what_is_furnished_is_cleared_and_what_is_left_is_named() -> None:
         assert outputs.bucket == "rehearsal-123456789012"
         assert account.left() == [
             "bucket rehearsal-123456789012",
-            "role rehearsal-endpoint",
-            "role rehearsal-events",
-            "role rehearsal-job",
-            "role rehearsal-pipeline",
+            *(
+                f"role rehearsal-{name}"
+                for name in (
+                    *("data", "endpoint", "evaluation", "events", "launch", "monitoring"),
+                    *("pipeline", "release", "training"),
+                )
+            ),
             "rule rehearsal-approved",
         ]
         boto3.client("sagemaker", **aws.client_settings()).create_model(
