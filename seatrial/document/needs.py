@@ -95,7 +95,6 @@ class Needs:
         roles = {leaf.role for leaf in self.leaves}
         if "monitoring" in roles and len(roles) > 1:
             return f"monitoring has a role of its own, not that of {', '.join(sorted(roles - {'monitoring'}))}"
-            )
         if hints and len(self.hints) > 1:
             return f"its tasks name several jobs: {', '.join(sorted(self.hints))}"
         return None

@@ -226,7 +226,7 @@ def test_role_and_uses_travel_with_the_task_and_must_be_known() -> None:
 
     assert ship._hints() == {"SEATRIAL_ROLE": "release", "SEATRIAL_USES": "registry:promote endpoint:deploy"}
     assert plain._hints() == {}
-    with pytest.raises(ComponentError, match="no role 'boss'.*nobody offers 'registry:burn'"):
+    with pytest.raises(ComponentError, match=r"no role 'boss'.*nobody offers 'registry:burn'"):
 
         @component(role="boss", uses=("registry:burn",))  # type: ignore[arg-type, list-item, unused-ignore]
         def wrong(a: int) -> None: ...

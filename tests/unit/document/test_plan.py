@@ -164,8 +164,8 @@ def test_heavy_tasks_that_could_run_at_the_same_time_have_machines_of_their_own(
 
 
 def test_a_job_runs_as_the_class_furthest_along_and_asks_for_what_all_its_tasks_use() -> None:
-    pipeline = Pipeline().add("a").add("b", "a.o", env={"SEATRIAL_ROLE": "release", "SEATRIAL_USES": "x:b x:a"})
-    pipeline.add("c", "b.o", env={"SEATRIAL_ROLE": "evaluation", "SEATRIAL_USES": "x:a"})
+    pipeline = Pipeline().add("a").add("b", "a", env={"SEATRIAL_ROLE": "release", "SEATRIAL_USES": "x:b x:a"})
+    pipeline.add("c", "b", env={"SEATRIAL_ROLE": "evaluation", "SEATRIAL_USES": "x:a"})
     job = only(pipeline.plan())
     assert (job.role, job.uses) == ("release", ("x:a", "x:b"))
     plain = only(Pipeline().add("a").plan())
@@ -174,7 +174,7 @@ def test_a_job_runs_as_the_class_furthest_along_and_asks_for_what_all_its_tasks_
 
 def test_monitoring_shares_a_job_with_no_other_class() -> None:
     monitoring = {"SEATRIAL_ROLE": "monitoring"}
-    pipeline = Pipeline().add("a").add("b", "a.o", env=monitoring).add("c", "b.o", env=monitoring)
+    pipeline = Pipeline().add("a").add("b", "a", env=monitoring).add("c", "b", env=monitoring)
     found = pipeline.plan()
     assert [(job.role, job.tasks) for job in found.jobs()] == [("data", ("a",)), ("monitoring", ("b", "c"))]
 
