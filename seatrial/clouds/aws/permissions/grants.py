@@ -96,7 +96,7 @@ class Permissions:
     grants: tuple[Grant, ...]
 
     def roles(self) -> tuple[Role, ...]:
-        """Roles that are granted something, in their order of `ROLES`."""
+        """Roles that are granted something, in their order of `ROLES`. No job runs as another, which needs nothing."""
         named = {grant.role for grant in self.grants}
         return tuple(role for role in ROLES if role in named)
 
