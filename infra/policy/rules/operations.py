@@ -64,7 +64,7 @@ def budget_notifies(budget: Resource, _settings: Settings) -> Iterator[str]:
     "aws:cloudwatch/eventTarget:EventTarget",
 )
 def event_target_arrives(target: Resource, _settings: Settings) -> Iterator[str]:
-    """Pipelines are started as a role; topics and queues say themselves whom they let in; the rest keeps what was lost."""
+    """Pipelines are started as a role; topics and queues say themselves whom they let in; the rest keeps what is lost."""
     arn = target.props.get("arn")
     service = arn.split(":")[2] if isinstance(arn, str) and arn.count(":") >= 5 else UNKNOWN
     if service is UNKNOWN or service in ("sns", "sqs", "logs", "events"):
