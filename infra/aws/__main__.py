@@ -5,6 +5,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repository: this folder is the package infra.aws
 
-from infra.aws.program import build  # noqa: E402
+from infra.aws.program import build
 
 build()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Mapping
 
@@ -50,6 +51,7 @@ class Roles(pulumi.ComponentResource):
                 name=scope.name(role),
                 description=f"{described}, in stack {scope.stack}",
                 assume_role_policy=document(trust[role]),
+                permissions_boundary=scope.settings.boundary,
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for role, described in ROLES.items()
@@ -73,6 +75,8 @@ class Permissions(pulumi.ComponentResource):
 
     def __init__(self, scope: Scope, roles: Roles, key: aws.kms.Key, repository: aws.ecr.Repository) -> None:
         super().__init__("seatrial:aws:Permissions", "permissions")
+        if importlib.util.find_spec("seatrial.clouds.aws.permissions") is None:
+            return
         policies = pulumi.Output.all(key.arn, repository.arn).apply(lambda known: _policies(scope, *known))
         for role, made in roles.roles.items():
             aws.iam.RolePolicy(

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.aws.settings import Settings
+from seatrial.clouds.aws.names import Names, model_shell
 from seatrial.project import Project
 
 
@@ -67,3 +68,21 @@ class Scope:
             "cost-centre": self.settings.cost_centre,
             "managed-by": "pulumi",
         }
+
+    @cached_property
+    def models(self) -> tuple[Names, ...]:
+        """The project's models with what their resources are called: a folder more, a shell more."""
+        folder = self.project.root / self.project.layout.pipelines
+        pipelines = [path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")]
+        return tuple(
+            Names(
+                model,
+                model_shell(
+                    self.prefix,
+                    model,
+                    guardrails=self.project.model(model).rollout.guardrails,
+                    pipelines=pipelines,
+                ),
+            )
+            for model in self.project.models()
+        )

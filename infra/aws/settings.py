@@ -1,7 +1,7 @@
 """What a stack is told: `Pulumi.<stack>.yaml`, read whole, checked whole, frozen.
 
-Owns the names and limits of settings. Deliberately not here: anything about a model (that is `training/<model>/model.toml`)
-and anything that another resource's outcome decides.
+Owns the names and limits of settings. Deliberately not here: anything about a model, which its `model.toml` says, and
+anything that another resource's outcome decides.
 """
 
 from __future__ import annotations
@@ -57,6 +57,15 @@ class Budget(project.Settings):
     """Of the budget, spent: endpoints tagged as temporary are deleted."""
 
 
+class State(project.Settings):
+    """Where Pulumi keeps this program's state, if that is in the account: workflows have to reach it."""
+
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]$")]
+    """As in ``pulumi login s3://bucket``; made by hand, before there is a stack."""
+    key_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z\-]*:kms:")] | None = None
+    """Encrypts the bucket and the stack's secrets."""
+
+
 class GitHub(project.Settings):
     """Which workflows may act in the account, without a key."""
 
@@ -68,6 +77,7 @@ class GitHub(project.Settings):
     """A GitHub environment, with its approvals; when given, it takes the branch's place in who may deploy."""
     provider_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z\-]*:iam::\d{12}:oidc-provider/")] | None = None
     """GitHub's provider, where the account has it already: there can be one only. ``None``: it is made."""
+    state: State | None = None
 
 
 class Network(project.Settings):
@@ -114,6 +124,8 @@ class Settings(project.Settings):
     """Other accounts that may read model versions."""
     launchers: tuple[Principal, ...] = ()
     """Who may act as ``launch``; none: whom the account's own IAM allows it."""
+    boundary: Annotated[str, Field(pattern=r"^arn:aws[a-z\-]*:iam::(\d{12}|aws):policy/")] | None = None
+    """A permissions boundary on every role: what the account's owner lets none of them do, whatever is deployed."""
     monitor_schedule: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] = "rate(1 day)"
     github: GitHub | None = None
     network: Network | None = None

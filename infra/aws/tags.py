@@ -6,6 +6,7 @@ Owns which types can. A resource's own tags win, because they say something more
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pulumi
 
@@ -41,7 +42,8 @@ def tagging(tags: Mapping[str, str]) -> Callable[[pulumi.ResourceTransformArgs],
     def add(resource: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         if not resource.custom or resource.type_ not in TAGGABLE:
             return None
-        own = resource.props.get("tags") or {}
-        return pulumi.ResourceTransformResult(props={**resource.props, "tags": {**tags, **own}}, opts=resource.opts)
+        properties: dict[str, Any] = dict(resource.props)
+        properties["tags"] = {**tags, **(properties.get("tags") or {})}
+        return pulumi.ResourceTransformResult(props=properties, opts=resource.opts)
 
     return add

@@ -11,7 +11,7 @@ from seatrial.clouds.aws.names import Names
 
 NAMESPACE = "Seatrial"
 METRIC = "drift"
-"""1: what the monitor compared differs by more than chance, at the rate of false alarms that model.toml accepts. 0: not."""
+"""1: traffic differs by more than chance, at the rate of false alarms that model.toml accepts. 0: it does not."""
 
 
 def alarm(names: Names) -> Alarm:
