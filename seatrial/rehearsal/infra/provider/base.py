@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -59,6 +59,18 @@ class Unfinished(Exception):  # noqa: N818 it exists, and is not finished
 class Provider(Protocol):
     """Applies resources to a cloud. Called from several threads; errors of the cloud are raised as `SeatrialError`."""
 
+    def configure(self, package: str, settings: Props) -> list[str]:
+        """Examine the settings of a provider, the stack's (``aws:region``) or one that the program makes.
+
+        Args:
+            package: such as ``aws``.
+            settings: such as ``{"region": "eu-west-1"}``.
+
+        Returns:
+            Every setting that this provider does not follow, and a package that it is not.
+        """
+        ...
+
     def check(self, type: str, name: str, inputs: Props, olds: Props | None) -> tuple[Props, list[str]]:
         """Complete and examine inputs, without a change to the cloud.
 
@@ -100,6 +112,13 @@ class Provider(Protocol):
         Returns:
             Its properties under the program's names: every input that the cloud knows, and the outputs. A blob is
             given by its digest. None: there is no such resource.
+        """
+        ...
+
+    def unseen(self, type: str) -> Mapping[str, str]:
+        """Input properties that no cloud could tell, each with why: ``forceDestroy`` says what a deletion will do.
+
+        They are the only inputs that `read` may leave out; everything else that it leaves out counts as lost.
         """
         ...
 
