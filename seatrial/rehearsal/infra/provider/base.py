@@ -18,7 +18,8 @@ Props = dict[str, Any]
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """Stands for a value that only an update will know, at any depth. Pulumi's own constant."""
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+"""The key that marks an object as none: a secret, a reference, a file."""
 _BLOBS = {"asset": "c44067f5952c0a294b673a41bacd8c17", "archive": "0def7320c3a5731c473e5ecbe6d01bc7"}
 
 
@@ -155,12 +156,12 @@ def blob(kind: str, content: bytes) -> Props:
 
 def digest_of(kind: str, sha256: str) -> Props:
     """The same without content: as `Provider.diff` gets it, as `Provider.read` gives it, as the state records it."""
-    return {_SIGNATURE: _BLOBS[kind], "hash": sha256}
+    return {SIGNATURE: _BLOBS[kind], "hash": sha256}
 
 
 def is_blob(value: object) -> bool:
     """Whether a property is a file or an archive."""
-    return isinstance(value, dict) and value.get(_SIGNATURE) in _BLOBS.values()
+    return isinstance(value, dict) and value.get(SIGNATURE) in _BLOBS.values()
 
 
 def content(value: Props) -> bytes:
