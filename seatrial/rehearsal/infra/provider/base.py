@@ -47,7 +47,7 @@ class UnsupportedType(RehearsalError):
         )
 
 
-class Unfinished(Exception):  # noqa: N818 it exists, and is not finished
+class Unfinished(Exception):
     """A resource was created, and what belongs to its creation then failed. It is recorded, and replaced next time."""
 
     def __init__(self, id: str, outputs: Props, reason: str) -> None:
