@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,7 +18,8 @@ Props = dict[str, Any]
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """Stands for a value that only an update will know, at any depth. Pulumi's own constant."""
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+"""The key that marks an object as none: a secret, a reference, a file."""
 _BLOBS = {"asset": "c44067f5952c0a294b673a41bacd8c17", "archive": "0def7320c3a5731c473e5ecbe6d01bc7"}
 
 
@@ -58,6 +59,18 @@ class Unfinished(Exception):
 
 class Provider(Protocol):
     """Applies resources to a cloud. Called from several threads; errors of the cloud are raised as `SeatrialError`."""
+
+    def configure(self, package: str, settings: Props) -> list[str]:
+        """Examine the settings of a provider, the stack's (``aws:region``) or one that the program makes.
+
+        Args:
+            package: such as ``aws``.
+            settings: such as ``{"region": "eu-west-1"}``.
+
+        Returns:
+            Every setting that this provider does not follow, and a package that it is not.
+        """
+        ...
 
     def check(self, type: str, name: str, inputs: Props, olds: Props | None) -> tuple[Props, list[str]]:
         """Complete and examine inputs, without a change to the cloud.
@@ -103,6 +116,13 @@ class Provider(Protocol):
         """
         ...
 
+    def unseen(self, type: str) -> Mapping[str, str]:
+        """Input properties that no cloud could tell, each with why: ``forceDestroy`` says what a deletion will do.
+
+        They are the only inputs that `read` may leave out; everything else that it leaves out counts as lost.
+        """
+        ...
+
     def update(self, type: str, id: str, outputs: Props, inputs: Props) -> Props:
         """Change it in place; gives all outputs.
 
@@ -136,12 +156,12 @@ def blob(kind: str, content: bytes) -> Props:
 
 def digest_of(kind: str, sha256: str) -> Props:
     """The same without content: as `Provider.diff` gets it, as `Provider.read` gives it, as the state records it."""
-    return {_SIGNATURE: _BLOBS[kind], "hash": sha256}
+    return {SIGNATURE: _BLOBS[kind], "hash": sha256}
 
 
 def is_blob(value: object) -> bool:
     """Whether a property is a file or an archive."""
-    return isinstance(value, dict) and value.get(_SIGNATURE) in _BLOBS.values()
+    return isinstance(value, dict) and value.get(SIGNATURE) in _BLOBS.values()
 
 
 def content(value: Props) -> bytes:
