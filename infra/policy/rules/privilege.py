@@ -169,7 +169,7 @@ def _account_owns_key(resource: Resource, statement: Statement) -> bool:
 
 def _star(resource: str) -> bool:
     """``*``, and its disguises ``arn:aws:s3:::*`` and ``arn:aws:sagemaker:*:*:*``."""
-    return not resource.rpartition(":")[2].strip("*/")
+    return not resource.split(":", 5)[-1].strip("*/")
 
 
 POLICIES = (

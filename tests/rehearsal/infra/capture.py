@@ -18,7 +18,8 @@ import yaml
 from google.protobuf import json_format
 from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime.proto import resource_pb2
-from pulumi.runtime.stack import run_pulumi_func
+from pulumi.runtime.stack import run_in_stack
+from pulumi.runtime.sync_await import _sync_await
 
 PROGRAM = Path(__file__).resolve().parents[3] / "infra" / "aws"
 ACCOUNT, REGION = "123456789012", "eu-central-1"
@@ -85,8 +86,7 @@ class Recorder(mocks.MockMonitor):
             pulumi.ResourceTransformArgs(request.custom, request.type, request.name, given, pulumi.ResourceOptions())
         )
         if changed is not None:
-            request.object.Clear()
-            json_format.ParseDict(changed.props, request.object)
+            request.object.CopyFrom(_sync_await(rpc.serialize_properties(changed.props, {})))
 
     def RegisterResourceOutputs(self, request: resource_pb2.RegisterResourceOutputsRequest) -> Any:  # noqa: N802
         for each in self.kept:
@@ -115,11 +115,11 @@ def main(stack: str, preview: bool) -> None:
     config = {name: {"True": "true", "False": "false"}.get(each, each) for name, each in config.items()}
     pulumi.runtime.set_all_config(config)
     recorder = Recorder()
-    settings.set_root_resource(None)  # type: ignore[arg-type]
 
     async def program() -> None:
         mocks.set_mocks(recorder.mocks, project="seatrial-aws", stack=stack, preview=preview, monitor=recorder)
-        await run_pulumi_func(lambda: runpy.run_path(str(PROGRAM / "__main__.py"), run_name="__main__") and None)
+        settings.set_root_resource(None)  # type: ignore[arg-type]
+        await run_in_stack(lambda: runpy.run_path(str(PROGRAM / "__main__.py"), run_name="__main__") and None)
 
     asyncio.run(program())
     json.dump(recorder.kept, sys.stdout)
