@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from seatrial.clouds.aws.calls import LISTING, Call, declare
-from seatrial.clouds.aws.deployment import VARIANT
 from seatrial.clouds.aws.failures import Refused
+from seatrial.clouds.aws.names import VARIANT
 from seatrial.clouds.aws.session import Aws
 from seatrial.clouds.aws.stack import StackOutputs
 

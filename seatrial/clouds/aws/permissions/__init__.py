@@ -5,6 +5,6 @@ them, and the rehearsal enforces them and counts which are used.
 """
 
 from seatrial.clouds.aws.permissions.derive import derive
-from seatrial.clouds.aws.permissions.grants import ROLES, Grant, Permissions, Place, Role
+from seatrial.clouds.aws.permissions.grants import ROLES, Grant, Permissions, Place, Role, place_of
 
-__all__ = ["ROLES", "Grant", "Permissions", "Place", "Role", "derive"]
+__all__ = ["ROLES", "Grant", "Permissions", "Place", "Role", "derive", "place_of"]
