@@ -6,5 +6,9 @@ them, and the rehearsal enforces them and counts which are used.
 
 from seatrial.clouds.aws.permissions.derive import derive
 from seatrial.clouds.aws.permissions.grants import ROLES, Grant, Permissions, Place, Role, place_of
+from seatrial.clouds.aws.permissions.used import Unused, Usage, Use, unused, usage, uses
 
-__all__ = ["ROLES", "Grant", "Permissions", "Place", "Role", "derive", "place_of"]
+__all__ = [
+    *("ROLES", "Grant", "Permissions", "Place", "Role", "derive", "place_of"),
+    *("Unused", "Usage", "Use", "unused", "usage", "uses"),
+]
