@@ -28,7 +28,13 @@ class Call:
 
 
 LISTING = "AWS lists an account's resources of a kind, and knows no narrower permission"
+_PERMITTED_AS = {"s3:HeadObject": "s3:GetObject", "sagemaker-runtime:InvokeEndpoint": "sagemaker:InvokeEndpoint"}
 _declared: set[str] = set()
+
+
+def action(operation: str) -> str:
+    """The IAM action that permits an operation: mostly its own name."""
+    return _PERMITTED_AS.get(operation, operation)
 
 
 def declare(*calls: Call) -> tuple[Call, ...]:

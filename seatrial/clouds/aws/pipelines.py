@@ -17,7 +17,7 @@ from typing import Any
 from seatrial.clouds.aws.calls import Call, declare
 from seatrial.clouds.aws.channels import LOGS
 from seatrial.clouds.aws.check import check
-from seatrial.clouds.aws.failures import Refused
+from seatrial.clouds.aws.failures import Refused, denial
 from seatrial.clouds.aws.logs import READS as READS_LOGS
 from seatrial.clouds.aws.logs import JobLog
 from seatrial.clouds.aws.names import Names
@@ -303,10 +303,16 @@ def _step(said: Mapping[str, Json]) -> StepState:
         name=said["StepName"],
         status=_STEP[said["StepStatus"]],
         job=jobs[0] if jobs else "",
-        reason=said.get("FailureReason", ""),
+        reason=_plain(said.get("FailureReason", "")),
         cached="CacheHitResult" in said,
         seconds=max(0.0, (ended - begun).total_seconds()) if begun else 0.0,
     )
+
+
+def _plain(reason: str) -> str:
+    """Why a step failed; where a role lacks something, that comes first and in plain words."""
+    lacking = denial(reason)
+    return f"{lacking} ({reason})" if lacking and lacking not in reason else reason
 
 
 def _began(step: StepState) -> StepState:

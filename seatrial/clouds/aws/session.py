@@ -158,5 +158,10 @@ class Aws:
         if self._only_declared:
             require_declared(service, operation)
         client = self.client(service)
-        with translated(service, operation, self.region):
+        with translated(service, operation, self.region, _about(parameters)):
             return getattr(client, xform_name(operation))(**parameters)
+
+
+def _about(parameters: Mapping[str, Json]) -> str:
+    """The object that a request names, for people."""
+    return f"s3://{parameters['Bucket']}/{parameters.get('Key', '')}" if "Bucket" in parameters else ""

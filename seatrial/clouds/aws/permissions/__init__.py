@@ -9,6 +9,17 @@ from seatrial.clouds.aws.permissions.grants import ROLES, Grant, Permissions, Pl
 from seatrial.clouds.aws.permissions.used import Unused, Usage, Use, unused, usage, uses
 
 __all__ = [
-    *("ROLES", "Grant", "Permissions", "Place", "Role", "derive", "place_of"),
-    *("Unused", "Usage", "Use", "unused", "usage", "uses"),
+    "ROLES",
+    "Grant",
+    "Permissions",
+    "Place",
+    "Role",
+    "Unused",
+    "Usage",
+    "Use",
+    "derive",
+    "place_of",
+    "unused",
+    "usage",
+    "uses",
 ]

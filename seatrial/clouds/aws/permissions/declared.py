@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from seatrial.clouds.aws import endpoints, pipelines, registry
-from seatrial.clouds.aws.calls import Call
+from seatrial.clouds.aws.calls import Call, action
 from seatrial.clouds.aws.permissions.grants import Condition, Grant, Place, Role
 
 SERVICE = "sagemaker.amazonaws.com"
@@ -20,8 +20,6 @@ USES: Mapping[str, tuple[Call, ...]] = {
 """What components use -> what the adapters ask for that."""
 LAUNCH = (*pipelines.LAUNCHES, *registry.DECIDES, *endpoints.ASKS)
 """What `seatrial launch`, `models` and `predict` ask."""
-_ACTIONS = {"s3:HeadObject": "s3:GetObject", "sagemaker-runtime:InvokeEndpoint": "sagemaker:InvokeEndpoint"}
-"""Operations that are permitted under another name."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +58,10 @@ def declared(role: Role, calls: Iterable[Call], scope: Scope) -> Iterator[Grant]
     together: dict[tuple[tuple[str, ...], str, str, str], list[Call]] = {}
     calls = tuple(dict.fromkeys(calls))
     for call in calls:
-        kind = _action(call) if _condition(_action(call)) else ""
+        kind = action(call.operation) if _condition(action(call.operation)) else ""
         together.setdefault((call.resources, call.star_reason, call.unused_reason, kind), []).append(call)
     for (resources, star_reason, unused_reason, _), alike in together.items():
-        actions = tuple(dict.fromkeys(_action(call) for call in alike))
+        actions = tuple(dict.fromkeys(action(call.operation) for call in alike))
         yield Grant(
             role,
             actions,
@@ -84,13 +82,9 @@ def missing_objects(role: Role, why: Sequence[str], place: Place) -> Grant:
     return Grant(role, ("s3:ListBucket",), (place.bucket_arn,), why=f"be told what is missing ({reasons})")
 
 
-def _action(call: Call) -> str:
-    return _ACTIONS.get(call.operation, call.operation)
-
-
-def _condition(action: str) -> Condition:
-    if action == "iam:PassRole":
+def _condition(permitted: str) -> Condition:
+    if permitted == "iam:PassRole":
         return {"StringEquals": {"iam:PassedToService": (SERVICE,)}}
-    if action == "iam:CreateServiceLinkedRole":
+    if permitted == "iam:CreateServiceLinkedRole":
         return {"StringEquals": {"iam:AWSServiceName": ("sagemaker.application-autoscaling.amazonaws.com",)}}
     return {}
