@@ -90,14 +90,17 @@ class Refused(ResourceError):
 
 
 @contextmanager
-def translated(service: str, operation: str, region: str, on: str = "") -> Iterator[None]:
-    """Raise what botocore raises as an error with an answer. ``on``: what the request is about, for S3 says less."""
+def translated(service: str, operation: str, region: str, on: str = "", who: Callable[[], str] = str) -> Iterator[None]:
+    """Raise what botocore raises as an error with an answer.
+
+    ``on``: what the request is about, and ``who`` asks: S3 says neither of an object whose state was asked for.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except ClientError as exc:
-        raise _refusal(exc, service, operation, region, on) from exc
+        raise _refusal(exc, service, operation, region, on, who) from exc
     except BotoCoreError as exc:
         raise _unsent(exc, service, operation, region) from exc
     except OSError as exc:
@@ -106,7 +109,7 @@ def translated(service: str, operation: str, region: str, on: str = "") -> Itera
         raise
 
 
-def _refusal(exc: Any, service: str, operation: str, region: str, on: str) -> SeatrialError:
+def _refusal(exc: Any, service: str, operation: str, region: str, on: str, who: Callable[[], str]) -> SeatrialError:
     error = exc.response.get("Error", {})
     status = int(exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     code, said = str(error.get("Code") or status), str(error.get("Message") or "").strip()
@@ -115,6 +118,8 @@ def _refusal(exc: Any, service: str, operation: str, region: str, on: str) -> Se
         return _model_failed(exc.response, said)
     what, why, todo = _explained(code, status, said, where)
     if code in _DENIED:
+        if not _WHO.search(said):
+            said = f"User: {who()} {said}"
         what, why, todo = _denied(said, action(f"{service}:{operation}"), on or f"what it asks {service} for")
     refused = Refused(what, why=why, todo=todo)
     refused.code, refused.status, refused.said = code, status, said
