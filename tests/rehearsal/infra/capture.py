@@ -38,7 +38,12 @@ ARNS = {
 }
 ANSWERS = {
     "getCallerIdentity": {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/tester", "userId": "U", "id": "1"},
-    "getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com", "id": "aws", "reverseDnsPrefix": "com.amazonaws"},
+    "getPartition": {
+        "partition": "aws",
+        "dnsSuffix": "amazonaws.com",
+        "id": "aws",
+        "reverseDnsPrefix": "com.amazonaws",
+    },
     "getRegion": {"region": REGION, "name": REGION, "id": REGION, "endpoint": "", "description": "Europe (Frankfurt)"},
 }
 
@@ -66,6 +71,7 @@ class Recorder(mocks.MockMonitor):
         for transform in self.get_registered_transforms():
             self._transform(transform, request)
         answer = super().RegisterResource(request)
+        self.kept = [each for each in self.kept if each["urn"] != answer.urn]  # Pulumi's mocks begin a stack themselves
         self.kept.append(
             {
                 "urn": answer.urn,
