@@ -25,7 +25,7 @@ class Program:
         ]
         return found
 
-    def change(self, kind: str, name: str, **properties: Any) -> None:
+    def change(self, kind: str, name: str, /, **properties: Any) -> None:
         """Set properties; ``None`` takes one away."""
         at = self.find(kind, name)
         inputs = {**self.all[at].inputs, **properties}
@@ -38,7 +38,7 @@ class Program:
         at = self.find(kind, name)
         self.all[at] = replace(self.all[at], protect=False)
 
-    def add(self, type: str, name: str, *, protect: bool = False, **inputs: Any) -> None:
+    def add(self, type: str, name: str, /, *, protect: bool = False, **inputs: Any) -> None:
         """``type``: such as ``sqs/queue:Queue``."""
         token = f"aws:{type}"
         self.all.append(

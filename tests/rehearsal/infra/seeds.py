@@ -13,6 +13,14 @@ HOST = "token.actions.githubusercontent.com"
 GITHUB = {"Federated": f"arn:aws:iam::123456789012:oidc-provider/{HOST}"}
 
 
+def both(first: Damage, second: Damage) -> Damage:
+    def damage(program: Program) -> None:
+        first(program)
+        second(program)
+
+    return damage
+
+
 def oidc(aud: str | None = "sts.amazonaws.com", **sub: str) -> Damage:
     condition: dict[str, dict[str, str]] = {"StringEquals": {f"{HOST}:aud": aud}} if aud else {}
     for operator, subject in sub.items():
@@ -334,10 +342,10 @@ SEEDS: dict[str, tuple[str, Damage]] = {
     ),
     "a bucket that nobody watches": (
         "bucket-access-logged",
-        lambda p: (
-            p.add("s3/bucketLogging:BucketLogging", "other", bucket="elsewhere", targetBucket=BUCKET_OF_LOGS),
-            p.drop("BucketLogging", "artifacts-logging"),
-        )[-1],
+        both(
+            lambda p: p.add("s3/bucketLogging:BucketLogging", "other", bucket="elsewhere", targetBucket=BUCKET_OF_LOGS),
+            lambda p: p.drop("BucketLogging", "artifacts-logging"),
+        ),
     ),
     "images for ever": ("repository-lifecycle", lambda p: p.drop("LifecyclePolicy", "repository-lifecycle")),
     "tags that move": (
@@ -365,10 +373,10 @@ SEEDS: dict[str, tuple[str, Damage]] = {
     ),
     "alarms of another endpoint": (
         "endpoint-alarmed",
-        lambda p: (
-            p.change("MetricAlarm", "flights-error-rate", dimensions={"EndpointName": "another"}),
-            p.change("MetricAlarm", "flights-latency-p99-ms", dimensions={"EndpointName": "another"}),
-        )[-1],
+        both(
+            lambda p: p.change("MetricAlarm", "flights-error-rate", dimensions={"EndpointName": "another"}),
+            lambda p: p.change("MetricAlarm", "flights-latency-p99-ms", dimensions={"EndpointName": "another"}),
+        ),
     ),
     "a guardrail that the rollout is told of and nobody makes": (
         "endpoint-alarmed",
