@@ -13,8 +13,8 @@ from seatrial.rehearsal.infra.proof import prove
 from seatrial.rehearsal.infra.proof.constraints import CALLS, place
 from seatrial.rehearsal.infra.provider.base import UNKNOWN, blob
 from seatrial.rehearsal.infra.registration import Registration
-from tests.rehearsal.infra.conftest import STACKS, Capture
-from tests.rehearsal.infra.program import Program
+from tests.rehearsal.infra.checks.conftest import STACKS, Capture
+from tests.rehearsal.infra.checks.program import Program
 
 Seed = tuple[Callable[[Program], None], str, str]
 ALARM = ("MetricAlarm", "flights-error-rate")

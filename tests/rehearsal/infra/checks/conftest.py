@@ -13,7 +13,7 @@ import pytest
 from seatrial.rehearsal.infra.analyzer import Analyzer, analyzing
 from seatrial.rehearsal.infra.registration import Registration
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 STACKS = ("dev", "staging", "prod")
 
 Capture = Callable[..., list[Registration]]

@@ -21,7 +21,7 @@ from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import run_in_stack
 from pulumi.runtime.sync_await import _sync_await
 
-PROGRAM = Path(__file__).resolve().parents[3] / "infra" / "aws"
+PROGRAM = Path(__file__).resolve().parents[4] / "infra" / "aws"
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 ARNS = {
     "aws:s3/bucket:Bucket": "arn:aws:s3:::{name}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.rehearsal.infra.program import TAGS, Program
+from tests.rehearsal.infra.checks.program import TAGS, Program
 
 Damage = Callable[[Program], None]
 SAGEMAKER = {"Service": "sagemaker.amazonaws.com"}

@@ -9,9 +9,9 @@ import pytest
 from seatrial.errors import RehearsalError
 from seatrial.rehearsal.infra.analyzer import Analyzer, PolicyViolated, analyzing, stop_at
 from seatrial.rehearsal.infra.provider.base import UNKNOWN
-from tests.rehearsal.infra.conftest import ROOT, STACKS, Capture
-from tests.rehearsal.infra.program import Program
-from tests.rehearsal.infra.seeds import SEEDS
+from tests.rehearsal.infra.checks.conftest import ROOT, STACKS, Capture
+from tests.rehearsal.infra.checks.program import Program
+from tests.rehearsal.infra.checks.seeds import SEEDS
 
 
 @pytest.mark.parametrize("what", SEEDS)
