@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from seatrial.rehearsal.infra.provider.base import Props
-from tests.rehearsal.infra.provider.conftest import Cloud, trust
+from seatrial.rehearsal.infra.provider.base import Props, blob
+from tests.rehearsal.infra.provider.conftest import Cloud, packed, trust
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ def _bucket_policy(cloud: Cloud) -> Props:
 
 
 def _log_bucket(cloud: Cloud) -> str:
-    bucket = cloud.bucket()
+    """One that may be emptied: the offline AWS delivers access logs into it."""
+    bucket = str(cloud.made("aws:s3/bucket:Bucket", forceDestroy=True)["id"])
     service = {"Principal": {"Service": "logging.s3.amazonaws.com"}}
     text = policy("s3:PutObject", resource=f"arn:aws:s3:::{bucket}/*", **service)
     cloud.made("aws:s3/bucketPolicy:BucketPolicy", bucket=bucket, policy=text)
@@ -448,4 +449,204 @@ SNS = (
     ),
 )
 
-EXAMPLES = (*S3, *KMS, *IAM, *SAGEMAKER, *ECR, *CLOUDWATCH, *EVENTS, *SNS)
+
+def _code(source: str) -> Props:
+    return blob("archive", packed(source))
+
+
+def _function(cloud: Cloud) -> str:
+    role = cloud.made("aws:iam/role:Role", assumeRolePolicy=trust("lambda"))["arn"]
+    token, code = "aws:lambda/function:Function", _code("def handler(event, context): ...")
+    return str(cloud.made(token, role=role, runtime="python3.12", handler="main.handler", code=code)["id"])
+
+
+LAMBDA = (
+    Example(
+        "aws:lambda/function:Function",
+        lambda cloud: {
+            "name": "trial-stop",
+            "description": "stops",
+            "role": cloud.made("aws:iam/role:Role", assumeRolePolicy=trust("lambda"))["arn"],
+            "runtime": "python3.12",
+            "handler": "main.handler",
+            "code": _code("def handler(event, context): ..."),
+            "timeout": 60.0,
+            "memorySize": 256.0,
+            "environment": {"variables": {"PREFIX": "trial"}},
+            "tags": {"owner": "trial"},
+        },
+        {
+            "description": None,
+            "role": lambda cloud: cloud.made("aws:iam/role:Role", assumeRolePolicy=trust("lambda"))["arn"],
+            "runtime": "python3.13",
+            "handler": "main.other",
+            "code": _code("def other(event, context): ..."),
+            "timeout": None,
+            "memorySize": 512.0,
+            "environment": None,
+            "tags": {"owner": "others"},
+        },
+    ),
+    Example(
+        "aws:lambda/permission:Permission",
+        lambda cloud: {
+            "statementId": "sns",
+            "function": _function(cloud),
+            "action": "lambda:InvokeFunction",
+            "principal": "sns.amazonaws.com",
+            "sourceArn": "arn:aws:sns:us-east-1:123456789012:trial-stop",
+            "sourceAccount": "123456789012",
+        },
+    ),
+)
+
+
+def _told(percent: float, *emails: str) -> Props:
+    heard: Props = {"subscriberSnsTopicArns": [f"arn:aws:sns:us-east-1:123456789012:{each}" for each in "ab"]}
+    if emails:
+        heard["subscriberEmailAddresses"] = list(emails)
+    said = {"notificationType": "ACTUAL", "comparisonOperator": "GREATER_THAN", "thresholdType": "PERCENTAGE"}
+    return {**said, "threshold": percent, **heard}
+
+
+BUDGETS = (
+    Example(
+        "aws:budgets/budget:Budget",
+        lambda _: {
+            "name": "trial-monthly",
+            "budgetType": "COST",
+            "timeUnit": "MONTHLY",
+            "limitAmount": "200.00",
+            "limitUnit": "USD",
+            "costFilters": [{"name": "TagKeyValue", "values": ["user:stack$dev", "user:stack$prod"]}],
+            "notifications": [_told(80.0), _told(100.0, "who@example.com")],
+            "tags": {"owner": "trial"},
+        },
+        {
+            "budgetType": "RI_COVERAGE",
+            "timeUnit": "QUARTERLY",
+            "limitAmount": "300",
+            "limitUnit": "PERCENTAGE",
+            "costFilters": [{"name": "Service", "values": ["Amazon SageMaker"]}],
+            "notifications": [_told(90.0)],
+            "tags": {"owner": "others"},
+        },
+    ),
+)
+
+
+def _vpc(cloud: Cloud) -> str:
+    return str(cloud.made("aws:ec2/vpc:Vpc", cidrBlock="10.0.0.0/16")["id"])
+
+
+def _subnet(cloud: Cloud, vpc: str, part: int = 1) -> str:
+    return str(cloud.made("aws:ec2/subnet:Subnet", vpcId=vpc, cidrBlock=f"10.0.{part}.0/24")["id"])
+
+
+def _table(cloud: Cloud, vpc: str) -> str:
+    return str(cloud.made("aws:ec2/routeTable:RouteTable", vpcId=vpc)["id"])
+
+
+def _security(cloud: Cloud, vpc: str) -> str:
+    return str(cloud.made("aws:ec2/securityGroup:SecurityGroup", vpcId=vpc)["id"])
+
+
+def _gateway(cloud: Cloud) -> Props:
+    vpc = _vpc(cloud)
+    service = "com.amazonaws.us-east-1.s3"
+    return {"vpcId": vpc, "serviceName": service, "policy": policy("s3:*"), "routeTableIds": [_table(cloud, vpc)]}
+
+
+def _interface(cloud: Cloud) -> Props:
+    vpc = _vpc(cloud)
+    return {
+        "vpcId": vpc,
+        "serviceName": "com.amazonaws.us-east-1.sagemaker.api",
+        "vpcEndpointType": "Interface",
+        "subnetIds": [_subnet(cloud, vpc, 1), _subnet(cloud, vpc, 2)],
+        "securityGroupIds": [_security(cloud, vpc), _security(cloud, vpc)],
+        "privateDnsEnabled": True,
+        "tags": {"owner": "trial"},
+    }
+
+
+def _association(cloud: Cloud) -> Props:
+    vpc = _vpc(cloud)
+    return {"subnetId": _subnet(cloud, vpc), "routeTableId": _table(cloud, vpc)}
+
+
+def _ingress(cloud: Cloud) -> Props:
+    group = _security(cloud, _vpc(cloud))
+    https = {"ipProtocol": "tcp", "fromPort": 443.0, "toPort": 443.0}
+    return {"securityGroupId": group, **https, "cidrIpv4": "10.0.0.0/16", "description": "https", "tags": {"a": "b"}}
+
+
+def _egress(cloud: Cloud) -> Props:
+    return {"securityGroupId": _security(cloud, _vpc(cloud)), "ipProtocol": "-1", "cidrIpv6": "::/0"}
+
+
+def _between(cloud: Cloud) -> Props:
+    vpc = _vpc(cloud)
+    groups = {"securityGroupId": _security(cloud, vpc), "referencedSecurityGroupId": _security(cloud, vpc)}
+    return {**groups, "ipProtocol": "tcp", "fromPort": 0.0, "toPort": 65535.0}
+
+
+_RULE_CHANGES: Props = {
+    "ipProtocol": "udp",
+    "fromPort": 53.0,
+    "toPort": 54.0,
+    "cidrIpv4": "10.1.0.0/16",
+    "description": None,
+    "tags": {"a": "c"},
+}
+_INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+_EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+
+NETWORK = (
+    Example(
+        "aws:ec2/vpc:Vpc",
+        lambda _: {
+            "cidrBlock": "10.7.0.0/16",
+            "instanceTenancy": "default",
+            "enableDnsSupport": True,
+            "enableDnsHostnames": True,
+            "tags": {"owner": "trial"},
+        },
+        {"enableDnsHostnames": False, "enableDnsSupport": False, "tags": {"owner": "others"}},
+    ),
+    Example(
+        "aws:ec2/subnet:Subnet",
+        lambda cloud: {
+            "vpcId": _vpc(cloud),
+            "cidrBlock": "10.0.3.0/24",
+            "availabilityZone": "us-east-1b",
+            "mapPublicIpOnLaunch": True,
+            "tags": {"owner": "trial"},
+        },
+        {"mapPublicIpOnLaunch": False, "tags": {"owner": "others", "a": "b"}},
+    ),
+    Example(
+        "aws:ec2/routeTable:RouteTable",
+        lambda cloud: {"vpcId": _vpc(cloud), "tags": {"owner": "trial"}},
+        {"tags": {"others": "trial"}},
+    ),
+    Example("aws:ec2/routeTableAssociation:RouteTableAssociation", _association),
+    Example(
+        "aws:ec2/securityGroup:SecurityGroup",
+        lambda cloud: {
+            "name": "trial-endpoints",
+            "description": "endpoints",
+            "vpcId": _vpc(cloud),
+            "tags": {"owner": "trial"},
+        },
+        {"tags": None},
+    ),
+    Example(_INGRESS, _ingress, _RULE_CHANGES),
+    Example(_INGRESS, _between),
+    Example(_EGRESS, _ingress, _RULE_CHANGES),
+    Example(_EGRESS, _egress, {"cidrIpv6": "2001:db8::/32"}),
+    Example("aws:ec2/vpcEndpoint:VpcEndpoint", _gateway, {"policy": policy("s3:GetObject")}),
+    Example("aws:ec2/vpcEndpoint:VpcEndpoint", _interface, {"privateDnsEnabled": False, "tags": {"owner": "others"}}),
+)
+
+EXAMPLES = (*S3, *KMS, *IAM, *SAGEMAKER, *ECR, *CLOUDWATCH, *EVENTS, *SNS, *LAMBDA, *BUDGETS, *NETWORK)
