@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seatrial.clouds.aws import scaling
-from seatrial.clouds.aws.deployment import Names, Plan, alarms, deployment_config
+from seatrial.clouds.aws import guardrails, scaling
+from seatrial.clouds.aws.deployment import Plan, deployment_config
 from seatrial.clouds.aws.failures import Refused
 from seatrial.clouds.aws.made import Made, Serving
-from seatrial.clouds.aws.names import model_of
+from seatrial.clouds.aws.names import Names
 from seatrial.clouds.aws.session import Aws
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.clouds.base import Registry, Replayed, Served
@@ -165,11 +165,11 @@ class AwsEndpoints:
 
     def _shift(self, names: Names, config: str, rollout: Rollout, deployment: Mapping[str, Json]) -> None:
         """Start the blue/green deployment. Alarms are made anew: a former rollout's must not end this one."""
-        wanted = alarms(self._stack, names, rollout)
+        wanted = guardrails.alarms(names, rollout)
         if wanted:
-            self._aws.submit("cloudwatch", "DeleteAlarms", AlarmNames=[alarm["AlarmName"] for alarm in wanted])
+            self._aws.submit("cloudwatch", "DeleteAlarms", AlarmNames=[alarm.name for alarm in wanted])
         for alarm in wanted:
-            self._aws.submit("cloudwatch", "PutMetricAlarm", **alarm)
+            self._aws.submit("cloudwatch", "PutMetricAlarm", AlarmName=alarm.name, **alarm.rule())
         kind = deployment["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Type"]
         self._told(f"endpoint {names.endpoint} moves to {config} ({kind})")
         self._aws.submit(
@@ -233,12 +233,8 @@ class AwsEndpoints:
     def list(self) -> Sequence[Mapping[str, Json]]:
         """Every endpoint of the stack: name, status, url, version."""
         rows = []
-        found = self._aws.pages("sagemaker", "ListEndpoints", "Endpoints", NameContains=f"{self._stack.prefix}-")
-        names = sorted(each["EndpointName"] for each in found)
-        for name in names:
-            model = model_of(self._stack.prefix, name)
-            if model is None or any(Names(other).is_check(name) for other in names):
-                continue
+        for model in sorted(self._stack.models):
+            name = Names.of(self._stack, model).endpoint
             state = self._made.describe(name)
             if state is None:
                 continue
@@ -347,8 +343,6 @@ class AwsEndpoints:
         for check in [each["EndpointName"] for each in listed if names.is_check(each["EndpointName"])]:
             self._made.delete_endpoint(check)
         self._made.remove(names, keep=())
-        left = [names.alarm(guardrail) for guardrail in ("error_rate", "latency_p99_ms")]
-        self._made.delete("DeleteAlarms", "cloudwatch", AlarmNames=left)
         return was_there
 
 

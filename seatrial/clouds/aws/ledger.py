@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from seatrial.clouds.aws.failures import Refused
-from seatrial.clouds.aws.names import resource_name
+from seatrial.clouds.aws.names import Names
 from seatrial.clouds.aws.session import Aws
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.clouds.champions import Champions
@@ -70,7 +70,7 @@ class Ledger:
         )
 
     def _key(self, model: str) -> str:
-        return f"registry/{resource_name(self._stack.prefix, model)}/champion.json"
+        return f"registry/{Names.of(self._stack, model).group}/champion.json"
 
     def _read(self, model: str) -> tuple[Champions, str | None]:
         key = self._stack.key(self._key(model))

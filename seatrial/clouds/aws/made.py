@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seatrial.clouds.aws.deployment import REPLACES, Names
+from seatrial.clouds.aws.deployment import REPLACES
 from seatrial.clouds.aws.failures import Refused
+from seatrial.clouds.aws.names import Names
 from seatrial.clouds.aws.session import Aws
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.errors import EndpointError

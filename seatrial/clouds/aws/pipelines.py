@@ -18,7 +18,7 @@ from seatrial.clouds.aws.channels import LOGS
 from seatrial.clouds.aws.check import check
 from seatrial.clouds.aws.failures import Refused
 from seatrial.clouds.aws.logs import JobLog
-from seatrial.clouds.aws.names import resource_name
+from seatrial.clouds.aws.names import Names
 from seatrial.clouds.aws.parameters import started_with
 from seatrial.clouds.aws.pipeline import compiled
 from seatrial.clouds.aws.session import Aws
@@ -84,7 +84,8 @@ class AwsPipelines:
     def prepare(self, run: PipelineRun) -> Prepared:
         """Compile and check; see the contract."""
         parameters = {} if run.arguments is None else started_with(run.document, run.arguments)
-        stack = self._stack
+        stack = self._stack.only(run.model)
+        name = Names.of(stack, run.model).pipeline(run.name)
         partition = stack.roles.job.split(":")[1]
         told = {**run.environment, "SEATRIAL_STACK": stack.model_dump_json(exclude_defaults=True)}
         result = compiled(
@@ -107,7 +108,7 @@ class AwsPipelines:
         text = result.text()
         digest = hashlib.sha256(json.dumps([text, sorted(result.files), parameters], sort_keys=True).encode())
         return Prepared(
-            pipeline=f"{resource_name(stack.prefix, run.model)}-{run.name.replace('_', '-')}",
+            pipeline=name,
             digest=digest.hexdigest(),
             definition=text,
             files=result.files,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from seatrial.clouds.aws.deployment import VARIANT
 from seatrial.clouds.aws.failures import Refused
+from seatrial.clouds.aws.names import VARIANT
 from seatrial.clouds.aws.session import Aws
 from seatrial.clouds.aws.stack import StackOutputs
 
