@@ -104,6 +104,10 @@ class Infra:
         """Change settings, as ``pulumi config set`` would; ``None`` takes one away."""
         self._settings = self._settings.with_config(changes)
 
+    def config(self, key: str) -> Any:
+        """A setting of the program's own namespace as it is now, plain; ``None``: there is none."""
+        return plain(self._settings.config.get(key if ":" in key else f"{self._settings.project}:{key}"))
+
     @property
     def resources(self) -> tuple[Resource, ...]:
         """What is recorded."""
