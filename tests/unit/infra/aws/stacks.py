@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import runpy
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pulumi
+import pytest
 import yaml
 from pulumi.runtime import mocks, rpc
 from pulumi.runtime.settings import SETTINGS, get_root_resource, set_root_resource
@@ -19,6 +22,8 @@ PROGRAM = Path(__file__).parents[4] / "infra" / "aws"
 ACCOUNT = "111122223333"
 PROJECT = "seatrial-aws"
 Json = Any
+quiet = pytest.mark.filterwarnings("ignore:.* has been deprecated in favor of:DeprecationWarning")
+"""The SDK warns of its own old classes when it is imported."""
 
 
 @dataclass(frozen=True)
@@ -88,24 +93,43 @@ class _Cloud(mocks.Mocks):
 
 
 class _Recorder(mocks.MockMonitor):
+    """Keeps requests with what `mocks.MockMonitor` drops, after the program's transforms, which it does not run."""
+
     def __init__(self) -> None:
         super().__init__(_Cloud())
         self.found: list[Registered] = []
+        self.loops: set[asyncio.AbstractEventLoop] = set()
+
+    def Invoke(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
+        answer = super().Invoke(request)
+        self._note_loop()
+        return answer
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
         answer = super().RegisterResource(request)
+        if request.type != "pulumi:pulumi:Stack":
+            self._note_loop()
         inputs = rpc.deserialize_properties(request.object)
+        for transform in self.get_registered_transforms():
+            told = pulumi.ResourceTransformArgs(
+                request.custom, request.type, request.name, inputs, pulumi.ResourceOptions()
+            )
+            changed = transform(told)
+            inputs = inputs if changed is None else dict(changed.props)
         names = tuple(urn.split("::")[-1] for urn in request.dependencies)
         self.found.append(
             Registered(request.type, request.name, inputs, request.protect, request.parent.split("::")[-1], names)
         )
         return answer
 
+    def _note_loop(self) -> None:
+        """The base class makes a loop in every worker's thread, and closes none."""
+        if threading.current_thread() is not threading.main_thread():
+            self.loops.add(asyncio.get_event_loop_policy().get_event_loop())
+
 
 def settings_of(stack: str) -> dict[str, str]:
     """``Pulumi.<stack>.yaml`` as Pulumi hands it to the program: structures as JSON, the rest as text."""
-    import json
-
     table = yaml.safe_load((PROGRAM / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in table.items()}
 
@@ -135,5 +159,9 @@ def run(stack: str, changed: Mapping[str, str | None] | None = None, *, preview:
         exported = get_root_resource().outputs  # type: ignore[union-attr]
         return {name: await pulumi.Output.from_input(value).future() for name, value in exported.items()}
 
-    outputs = asyncio.run(program())
+    try:
+        outputs = asyncio.run(program())
+    finally:
+        for loop in recorder.loops:
+            loop.close()
     return Ran(tuple(recorder.found), outputs)
