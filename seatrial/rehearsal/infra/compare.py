@@ -56,22 +56,32 @@ def compared(resources: Iterable[Resource], provider: Provider) -> tuple[int, in
     return len(applied), sum(len(set(each.inputs) - set(provider.unseen(each.type))) for each in applied)
 
 
+def otherwise(resource: Resource, there: Props, provider: Provider) -> dict[str, Any]:
+    """Recorded properties, as marked, of which the cloud says something else; ``there``: without nulls.
+
+    Equal values agree, and so do those that the provider would not bring up a change for: two ways to write one policy.
+    """
+    unseen = provider.unseen(resource.type)
+    outputs = {key: value for key, value in resource.outputs.items() if key in there}
+    recorded = {key: value for key, value in (outputs | resource.inputs).items() if key not in unseen}
+    apart = {key: value for key, value in recorded.items() if plain(value) != there.get(key, _NOTHING)}
+    if not apart:
+        return {}
+    wanted = plain(resource.inputs)
+    olds = {key: there.get(key) if key in apart else value for key, value in wanted.items()}
+    changed = provider.diff(resource.type, without_nulls(olds), wanted).changed
+    return {key: value for key, value in apart.items() if key in changed or key not in resource.inputs}
+
+
 def _of(resource: Resource, provider: Provider) -> Iterator[Difference]:
     there = without_nulls(provider.read(resource.type, resource.id, plain(resource.outputs)))
     if there is None:
         yield Difference(resource.urn, "", f"that it is there, as {resource.id}", "that it is not")
         return
-    unseen = provider.unseen(resource.type)
-    inputs = {key: value for key, value in resource.inputs.items() if key not in unseen}
-    outputs = {k: v for k, v in resource.outputs.items() if k not in inputs and k not in unseen and k in there}
-    yield from _properties(resource.urn, inputs | outputs, there)
-
-
-def _properties(urn: str, recorded: Props, there: Props) -> Iterator[Difference]:
-    for name, value in recorded.items():
+    for name, value in otherwise(resource, there, provider).items():
         hidden = has_secret(value)
         for path, one, other in _apart(name, plain(value), there.get(name, _NOTHING)):
-            yield Difference(urn, path, _said(one, hidden=hidden), _said(other, hidden=hidden))
+            yield Difference(resource.urn, path, _said(one, hidden=hidden), _said(other, hidden=hidden))
 
 
 def _apart(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.errors import MissingExtra, RehearsalError, SeatrialError
-from seatrial.rehearsal.infra.compare import Difference, differences
+from seatrial.rehearsal.infra.compare import Difference, differences, otherwise
 from seatrial.rehearsal.infra.deletion import delete_all
 from seatrial.rehearsal.infra.deployment import Deployment, Step
 from seatrial.rehearsal.infra.provider.base import Props, Provider
 from seatrial.rehearsal.infra.settings import read_settings
 from seatrial.rehearsal.infra.state import Resource, StateFile, outputs_of
 from seatrial.rehearsal.infra.values import marked_like, plain, without_nulls
+
+_TOLD = 5
+"""Problems besides the first that are told in one message."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,10 @@ class DeploymentFailed(RehearsalError):
     def __init__(self, applied: Applied, problems: tuple[SeatrialError, ...]) -> None:
         """``problems``: at least one."""
         first = problems[0]
-        more = f" (and {len(problems) - 1} more: {'; '.join(p.what for p in problems[1:])})" if problems[1:] else ""
-        super().__init__(f"{applied.operation} failed: {first.what}{more}", why=first.why, todo=first.todo)
+        others = list(dict.fromkeys(each.what for each in problems if each.what != first.what))
+        rest = [*others[:_TOLD], *([f"{len(others) - _TOLD} more"] if len(others) > _TOLD else [])]
+        also = f"\nAlso: {'; '.join(rest)}" if rest else ""
+        super().__init__(f"{applied.operation} failed: {first.what}", why=first.why + also, todo=first.todo)
         self.applied, self.problems = applied, problems
 
 
@@ -221,11 +226,15 @@ class Infra:
 
     def _taken(self, deployment: Deployment, resource: Resource, there: Props) -> None:
         """Record what the cloud says of a resource, where it says otherwise."""
-        unseen = self._provider.unseen(resource.type)
-        recorded = plain(resource.inputs)
-        inputs = {k: v if k in unseen else there[k] for k, v in recorded.items() if k in unseen or k in there}
-        changed = tuple(sorted(key for key, value in recorded.items() if inputs.get(key) != value))
-        outputs = {**plain(resource.outputs), **there}
+        apart = otherwise(resource, there, self._provider)
+        changed = tuple(sorted(set(apart) & set(resource.inputs)))
+        inputs = {k: there.get(k) if k in changed else v for k, v in plain(resource.inputs).items()}
+        inputs = {key: value for key, value in inputs.items() if value is not None}
+        outputs = {
+            **plain(resource.outputs),
+            **{key: value for key, value in there.items() if key not in inputs},
+            **inputs,
+        }
         taken = replace(
             resource,
             inputs=marked_like(inputs, resource.inputs),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
+
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # it would tell, on standard error, that a program has ended
 
 import grpc
 from google.protobuf import empty_pb2
@@ -19,7 +22,7 @@ from seatrial.rehearsal.infra.provider.base import UnsupportedType
 from seatrial.rehearsal.infra.reading import read
 from seatrial.rehearsal.infra.registration import register
 from seatrial.rehearsal.infra.state import STACK
-from seatrial.rehearsal.infra.transforms import Transforms
+from seatrial.rehearsal.infra.transforms import ProgramEnded, Transforms
 from seatrial.rehearsal.infra.values import decode, encode, has_unknown, plain
 
 ORGANIZATION = "organization"
@@ -138,6 +141,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     def _answer(self, answer: Callable[[], Any], context: _Context) -> Any:
         try:
             return answer()
+        except ProgramEnded:
+            context.abort(grpc.StatusCode.CANCELLED, "the program ended")
         except SeatrialError as problem:
             self._deployment.fail(problem)
             context.abort(grpc.StatusCode.UNKNOWN, self._deployment.hide(problem.what))

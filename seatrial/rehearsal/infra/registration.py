@@ -11,7 +11,7 @@ from seatrial.rehearsal.infra import values
 from seatrial.rehearsal.infra.deployment import Deployment, Step
 from seatrial.rehearsal.infra.goal import Goal
 from seatrial.rehearsal.infra.paths import touched, with_ignored
-from seatrial.rehearsal.infra.provider.base import UNKNOWN, Diff, Props, Unfinished
+from seatrial.rehearsal.infra.provider.base import UNKNOWN, Diff, Props, Unfinished, UnsupportedType
 from seatrial.rehearsal.infra.replacement import delete_first
 from seatrial.rehearsal.infra.state import PROVIDER, Resource
 from seatrial.rehearsal.infra.urns import former_urns
@@ -131,7 +131,10 @@ def _change(deployment: Deployment, goal: Goal, old: Resource | None) -> _Change
 
 
 def _checked(deployment: Deployment, goal: Goal, sent: Props, olds: Props | None) -> Props:
-    found, problems = deployment.provider.check(goal.type, goal.name, plain(sent), olds)
+    try:
+        found, problems = deployment.provider.check(goal.type, goal.name, plain(sent), olds)
+    except UnsupportedType as missing:
+        raise RehearsalError(f"{goal.name}: {missing.what}", why=missing.why, todo=missing.todo) from missing
     if problems:
         raise RehearsalError(
             f"{goal.name} ({goal.type}) is wrong: {'; '.join(problems)}",

@@ -1,4 +1,4 @@
-"""A stack's life on the offline AWS, from a preview to nothing left; after each operation state and cloud must agree."""
+"""A stack on the offline AWS, from a preview to nothing left; after each operation state and cloud have to agree."""
 
 from __future__ import annotations
 
