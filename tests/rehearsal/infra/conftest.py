@@ -27,6 +27,9 @@ class Stage:
 
     def stack(self, case: str, stack: str = "dev", **config: Any) -> Infra:
         """A stack of the program ``features`` that runs this case; the same state for the same name of the stack."""
+        own = self.programs / "features" / f"Pulumi.{stack}.yaml"
+        if not own.exists():
+            own.write_text("config: {}\n")
         settings = {"case": case, **config}
         return Infra(self.programs / "features", stack, self.cloud, self.state, config=settings, passphrase="pass")
 

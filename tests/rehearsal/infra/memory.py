@@ -39,6 +39,8 @@ class Memory:
     things: dict[tuple[str, str], Props] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
+    emptied: set[str] = field(default_factory=set)
+    """Shelves that take what stands on them with them."""
     before: list[Callable[[str, str, str], None]] = field(default_factory=list)
     """Called with operation, type and id or name before each change; may raise."""
     after: list[Callable[[str, str, str], None]] = field(default_factory=list)
@@ -106,11 +108,11 @@ class Memory:
     def delete(self, type: str, id: str, outputs: Props) -> None:
         with self._lock:
             self._ask("delete", type, id)
-            used = [
-                other for (_, other), thing in self.things.items() if id in (thing.get("shelf"), thing.get("onShelf"))
-            ]
-            if type == SHELF and used:
-                raise Refused(f"{used[0]} stands on {id}")
+            used = [each for each, thing in self.things.items() if id in (thing.get("shelf"), thing.get("onShelf"))]
+            if type == SHELF and used and id not in self.emptied:
+                raise Refused(f"{used[0][1]} stands on {id}")
+            for each in used if type == SHELF else ():
+                del self.things[each]
             self.things.pop((type, id), None)
             self.log.append(f"delete {id}")
 
@@ -146,6 +148,7 @@ class Memory:
             each(operation, type, name)
 
     def _store(self, type: str, name: str, inputs: Props) -> None:
+        self.emptied |= {name} if inputs.get("forceEmpty") else set()
         thing = {k: v for k, v in copy.deepcopy(inputs).items() if k not in {*self.forgets, *self.unseen(type)}}
         for key, value in thing.items():
             if is_blob(value):

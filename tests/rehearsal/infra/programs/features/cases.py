@@ -96,7 +96,7 @@ def options(config: Config) -> None:
     Shelf("strict", ResourceOptions(replace_on_changes=["labels.of"]), name=f"strict-{owner}", labels={"of": owner})
     Note("strict-note", ResourceOptions(replace_on_changes=["text"], delete_before_replace=True), name="n", text=owner)
     Note("retained", ResourceOptions(retain_on_delete=True), name="retained")
-    shelf = Shelf("below")
+    shelf = Shelf("below", forceEmpty=True)
     Box("above", ResourceOptions(deleted_with=shelf), shelf=shelf.name)
 
 
