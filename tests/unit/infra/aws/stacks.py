@@ -79,8 +79,8 @@ class _Cloud(mocks.Mocks):
         prefixes = {"vpc": "vpc", "subnet": "subnet", "securityGroup": "sg", "routeTable": "rtb", "vpcEndpoint": "vpce"}
         return f"{prefixes.get(short, 'id')}-{args.name}", given
 
-    def call(self, args: mocks.MockCallArgs) -> dict[str, Json]:
-        return {
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Json], list[tuple[str, str]] | None]:
+        known: dict[str, dict[str, Json]] = {
             "aws:index/getCallerIdentity:getCallerIdentity": {
                 "accountId": ACCOUNT,
                 "arn": "a",
@@ -89,7 +89,8 @@ class _Cloud(mocks.Mocks):
             },
             "aws:index/getRegion:getRegion": {"region": "eu-central-1", "id": "eu-central-1", "name": "eu-central-1"},
             "aws:index/getPartition:getPartition": {"partition": "aws", "id": "aws", "dnsSuffix": "amazonaws.com"},
-        }[args.token]
+        }
+        return known[args.token], None
 
 
 class _Recorder(mocks.MockMonitor):
@@ -101,12 +102,12 @@ class _Recorder(mocks.MockMonitor):
         self.loops: set[asyncio.AbstractEventLoop] = set()
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
-        answer = super().Invoke(request)
+        answer = super().Invoke(request)  # type: ignore[no-untyped-call]
         self._note_loop()
         return answer
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
-        answer = super().RegisterResource(request)
+        answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if request.type != "pulumi:pulumi:Stack":
             self._note_loop()
         inputs = rpc.deserialize_properties(request.object)
@@ -115,6 +116,7 @@ class _Recorder(mocks.MockMonitor):
                 request.custom, request.type, request.name, inputs, pulumi.ResourceOptions()
             )
             changed = transform(told)
+            assert changed is None or isinstance(changed, pulumi.ResourceTransformResult)
             inputs = inputs if changed is None else dict(changed.props)
         names = tuple(urn.split("::")[-1] for urn in request.dependencies)
         self.found.append(
@@ -126,6 +128,10 @@ class _Recorder(mocks.MockMonitor):
         """The base class makes a loop in every worker's thread, and closes none."""
         if threading.current_thread() is not threading.main_thread():
             self.loops.add(asyncio.get_event_loop_policy().get_event_loop())
+
+
+def _main() -> None:
+    runpy.run_path(str(PROGRAM), run_name="__main__")
 
 
 def settings_of(stack: str) -> dict[str, str]:
@@ -155,7 +161,7 @@ def run(stack: str, changed: Mapping[str, str | None] | None = None, *, preview:
     async def program() -> dict[str, Json]:
         mocks.set_mocks(recorder.mocks, project=PROJECT, stack=stack, preview=preview, monitor=recorder)
         SETTINGS.outputs.clear()
-        await run_pulumi_func(lambda: runpy.run_path(str(PROGRAM), run_name="__main__") and None)
+        await run_pulumi_func(_main)
         exported = get_root_resource().outputs  # type: ignore[union-attr]
         return {name: await pulumi.Output.from_input(value).future() for name, value in exported.items()}
 
