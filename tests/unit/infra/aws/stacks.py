@@ -90,7 +90,7 @@ class _Cloud(mocks.Mocks):
             "aws:index/getRegion:getRegion": {"region": "eu-central-1", "id": "eu-central-1", "name": "eu-central-1"},
             "aws:index/getPartition:getPartition": {"partition": "aws", "id": "aws", "dnsSuffix": "amazonaws.com"},
         }
-        return known[args.token], None
+        return known[args.token], []
 
 
 class _Recorder(mocks.MockMonitor):
