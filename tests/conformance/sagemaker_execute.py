@@ -42,11 +42,13 @@ from seatrial.rehearsal.aws import Image, OfflineAws  # noqa: E402
 from tests.conformance import kfp_expectations  # noqa: E402
 from tests.conformance.kfp_suite import Outcome, contents, task_of  # noqa: E402
 from tests.rehearsal.offline import trust  # noqa: E402
-from tests.unit.clouds.aws.stacks import IMAGE, stack_table  # noqa: E402
+from tests.unit.clouds.aws.stacks import IMAGE, model_table, stack_table  # noqa: E402
 
 Json = Any
 LIMIT_S = 240.0
 _STATES = {"succeeded": "SUCCEEDED", "failed": "FAILED", "stopped": "FAILED"}
+_NAMES = tuple(f"p{number}" for number in range(1000))
+"""The suite's pipelines, as the stack knows them."""
 _JOB_S = 1e6
 """Apart in the tasks' times: a job's tasks come after those of the jobs that were started before it."""
 
@@ -65,7 +67,9 @@ def offline(folder: Path) -> Iterator[Pipelines]:
         iam.create_role(RoleName="trial", AssumeRolePolicyDocument=trust("sagemaker"))
         stacks = folder / "state" / "stacks"
         stacks.mkdir(parents=True)
-        (stacks / "aws.suite.json").write_text(json.dumps(stack_table()))
+        (stacks / "aws.suite.json").write_text(
+            json.dumps(stack_table(models=model_table("trial", "suite", pipelines=_NAMES)))
+        )
         yield clouds.load_pipelines("aws", folder / "state")
 
 
@@ -101,7 +105,7 @@ def _executed(
     document = read_text(text, path.name)
     arguments = json.loads(json.dumps(expected.arguments).replace("FOLDER", str(place)))
     run = PipelineRun(
-        name=f"p{number}",
+        name=_NAMES[number],
         model="suite",
         document=document,
         plan=plan(document, fuse=fuse, image="seatrial"),

@@ -10,18 +10,19 @@ from typing import Any
 
 import pytest
 
+from seatrial.clouds.aws import guardrails
 from seatrial.clouds.aws.cloud import AwsCloud, connect
-from seatrial.clouds.aws.deployment import Names, Plan, alarms, deployment_config, routing
+from seatrial.clouds.aws.deployment import Plan, deployment_config, routing
 from seatrial.clouds.aws.endpoints import AwsEndpoints
+from seatrial.clouds.aws.names import Names, model_shell
 from seatrial.clouds.aws.session import Aws, Request
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.errors import EndpointError, RegistryError, SeatrialError, UsageError
 from seatrial.project import Endpoint, Rollout
+from tests.contract.aws_stack import GUARDED
 from tests.contract.conftest import aws_harbour
 from tests.contract.endpoint_samples import MODEL, Harbour
 from tests.unit.clouds.aws.stacks import stack_table
-
-GUARDED = Rollout(steps=(20, 100), bake_minutes=1, guardrails={"error_rate": 0.05})
 
 
 class Killed(BaseException):
@@ -80,12 +81,11 @@ def traffic(harbour: Harbour, rows: int) -> Iterator[list[str]]:
 
 
 def left(stack: StackOutputs) -> list[str]:
-    """Every name of the stack that SageMaker, CloudWatch and Auto Scaling still know, but for the registry's."""
+    """Every name of the stack that SageMaker and Auto Scaling still know, but for the registry's."""
     aws = Aws(stack.region)
     found = [e["EndpointName"] for e in aws.pages("sagemaker", "ListEndpoints", "Endpoints")]
     found += [e["EndpointConfigName"] for e in aws.pages("sagemaker", "ListEndpointConfigs", "EndpointConfigs")]
     found += [e["ModelName"] for e in aws.pages("sagemaker", "ListModels", "Models")]
-    found += [e["AlarmName"] for e in aws.ask("cloudwatch", "DescribeAlarms")["MetricAlarms"]]
     targets = aws.ask("application-autoscaling", "DescribeScalableTargets", ServiceNamespace="sagemaker")
     found += [e["ResourceId"].removeprefix("endpoint/") for e in targets["ScalableTargets"]]
     return sorted(name for name in found if name.startswith(f"{stack.prefix}-"))
@@ -175,7 +175,7 @@ def test_what_nobody_goes_back_to_is_removed(harbour: Harbour, stack: StackOutpu
     """Neither the live configuration nor the one before it is ever among that."""
     for number in (1, 2, 1, 2):
         harbour.deploy(number)
-    configs = [n for n in left(stack) if Names(f"{stack.prefix}-parcels").is_config(n)]
+    configs = [n for n in left(stack) if Names.of(stack, MODEL).is_config(n)]
     assert len(configs) == 3
     assert harbour.rollback().version == "1"
 
@@ -237,7 +237,10 @@ def test_every_request_conforms_to_the_services_shapes() -> None:
         Request("sagemaker", "CreateEndpointConfig", plan.config("trial-parcels-v11-0123456789")),
         Request("sagemaker", "CreateEndpointConfig", plan.check_config()),
         Request("sagemaker", "UpdateEndpoint", update),
-        *(Request("cloudwatch", "PutMetricAlarm", alarm) for alarm in alarms(STACK, plan.names, rollout)),
+        *(
+            Request("cloudwatch", "PutMetricAlarm", {"AlarmName": alarm.name, **alarm.rule()})
+            for alarm in guardrails.alarms(plan.names, rollout)
+        ),
     ]
     assert [problem for request in requests for problem in request.problems()] == []
     assert Request("sagemaker", "UpdateEndpoint", {**update, "EndpointName": "a_b"}).problems() != []
@@ -256,7 +259,9 @@ def test_names_say_what_is_in_them() -> None:
     }
     assert len(names) == 3
     assert plan().config("a")["EndpointConfigName"] != plan().config("b")["EndpointConfigName"]
-    own, other = Names("trial-late"), Names("trial-late-flights")
+    own, other = (
+        Names(model, model_shell("trial", model, guardrails=(), pipelines=())) for model in ("late", "late_flights")
+    )
     made = f"{other.endpoint}-v3-0123456789"
     assert (own.is_config(made), other.is_config(made)) == (False, True)
     assert other.is_check("trial-late-flights-check-v3")

@@ -240,6 +240,13 @@ def test_many_that_register_one_package_make_one_version(stack: StackOutputs, tm
     assert len(AwsRegistry(Aws(stack.region), stack, tmp_path, verify).versions(MODEL)) == 1
 
 
+def test_a_group_that_somebody_deleted_is_named(stack: StackOutputs, registry: AwsRegistry, tmp_path: Path) -> None:
+    Aws(stack.region).submit("sagemaker", "DeleteModelPackageGroup", ModelPackageGroupName=stack.models[MODEL].group)
+    with pytest.raises(RegistryError, match=f"the model package group '{stack.prefix}-flights' is not there"):
+        register(registry, tmp_path, "a")
+    assert list(registry.versions(MODEL)) == []
+
+
 def test_a_version_of_something_else_is_listed_and_not_promoted(stack: StackOutputs, three: AwsRegistry) -> None:
     """A RegisterModel step, or a person in Studio."""
     Aws(stack.region).submit(

@@ -11,13 +11,17 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 
 from seatrial import clouds
 from seatrial.clouds.aws.cloud import AwsCloud, connect
+from seatrial.clouds.aws.stack import StackOutputs
+from tests.contract.aws_stack import GUARDED, MODELS, furnished
 from tests.contract.conftest import aws_kept, packages
 from tests.contract.endpoint_samples import MODEL, Harbour
 from tests.contract.registry_samples import Kept
+from tests.unit.clouds.aws.stacks import model_table
 
 __all__ = ["packages"]
 
@@ -29,15 +33,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AwsCloud:
-    """The stack, with a prefix and a place below the artifact root that nobody else uses."""
+def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsCloud]:
+    """The stack, with a prefix, groups, alarms and a place below the artifact root that nobody else uses."""
     if "SEATRIAL_STACK" not in os.environ:
         pytest.fail("set SEATRIAL_STACK to the outputs of a stack that may be used for tests, and have credentials")
     stack = connect(tmp_path / "state").stack
     name = f"t{secrets.token_hex(3)}"
-    own = stack.model_copy(update={"prefix": name, "artifact_root": f"{stack.artifact_root}/live-tests/{name}"})
+    place = f"{stack.artifact_root}/live-tests/{name}"
+    models = model_table(name, *MODELS, guardrails=GUARDED.guardrails)
+    table = stack.model_dump(mode="json") | {"prefix": name, "artifact_root": place, "models": models}
+    own = StackOutputs.model_validate(table)
     monkeypatch.setenv("SEATRIAL_STACK", own.model_dump_json())
-    return connect(tmp_path / "state")
+    with furnished(own, boto3.session.Session(region_name=own.region)):
+        yield connect(tmp_path / "state")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A project beside an offline AWS that has its bucket, its role and its stack's outputs."""
+"""A project beside an offline AWS that has what a stack owns, and its outputs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ from typing import Any
 import boto3
 
 import seatrial
+from seatrial.clouds.aws.stack import StackOutputs
+from seatrial.project import Rollout
 from seatrial.rehearsal.aws import Image, OfflineAws
-from tests.unit.clouds.aws.stacks import ACCOUNT, IMAGE, stack_table
+from seatrial.rehearsal.story import shell
+from tests.unit.clouds.aws.stacks import ACCOUNT, IMAGE, model_table, stack_table
 
 BUCKET = "trial-artifacts"
+MODEL = "parcels"
 SPEED = 100
 _ENGINE = Path(seatrial.__file__).parents[1]
 
@@ -106,7 +110,17 @@ def offline(root: Path, *, serve: tuple[str, ...] = ()) -> Iterator[Cloud]:
         cloud.client("iam").create_role(RoleName="trial", AssumeRolePolicyDocument=trust("sagemaker"))
         stacks = root / ".seatrial" / "stacks"
         stacks.mkdir(parents=True)
-        (stacks / "aws.dev.json").write_text(json.dumps(stack_table(artifact_root=f"s3://{BUCKET}/dev")))
+        pipelines = {"release", "train", *(path.stem for path in (root / "pipelines").glob("*.py"))}
+        models = model_table("trial", MODEL, guardrails=(), pipelines=pipelines)
+        table = stack_table(artifact_root=f"s3://{BUCKET}/dev", models=models)
+        (stacks / "aws.dev.json").write_text(json.dumps(table))
+        shell.furnish(
+            StackOutputs.model_validate(table),
+            MODEL,
+            Rollout(),
+            sagemaker=cloud.client("sagemaker"),
+            cloudwatch=cloud.client("cloudwatch"),
+        )
         yield cloud
 
 

@@ -1,4 +1,4 @@
-"""What a deployment asks SageMaker for: models, configurations, traffic and alarms, computed and not yet sent.
+"""What a deployment asks SageMaker for: models, configurations, traffic, computed and not yet sent.
 
 Models and configurations are named by what is in them, so the same deployment asks for the same names however often it
 is repeated, and nothing that serves is ever changed in place.
@@ -8,56 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seatrial.clouds.aws.names import resource_name
+from seatrial.clouds.aws.names import VARIANT, Names
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.errors import UsageError
 from seatrial.project import Endpoint, Rollout
 
 Json = Any
-VARIANT = "live"
 REPLACES = "seatrial:replaces"
 """The tag of a configuration that names the one that served before it."""
+TEMPORARY = {"Key": "seatrial:temporary", "Value": "true"}
+"""The tag of an endpoint that nobody calls: one that is left over may be deleted by whoever watches the budget."""
 _SHIFT_MOST = 50  # percent: https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green.html
 _LINEAR_LEAST = 10
 _LONGEST_WAIT_S = 3600
-_PERIOD_S = 60
-
-
-@dataclass(frozen=True)
-class Names:
-    """The names of one model's endpoint and of all that belongs to it."""
-
-    endpoint: str
-
-    @classmethod
-    def of(cls, stack: StackOutputs, model: str) -> Names:
-        """The names in a stack."""
-        return cls(resource_name(stack.prefix, model))
-
-    def check(self, version: str) -> str:
-        """The temporary endpoint on which a version proves itself."""
-        return f"{self.endpoint}-check-v{version}"
-
-    def alarm(self, guardrail: str) -> str:
-        """The alarm of a guardrail."""
-        return f"{self.endpoint}-{guardrail.replace('_', '-')}"
-
-    def is_check(self, name: str) -> bool:
-        """Whether it is one of this endpoint's temporary ones."""
-        return re.fullmatch(re.escape(self.endpoint) + r"-check-v\d+", name) is not None
-
-    def is_config(self, name: str) -> bool:
-        """Whether it is a configuration of this endpoint, or of a temporary one."""
-        return re.fullmatch(re.escape(self.endpoint) + r"(-check)?-v\d+-[0-9a-f]{10}", name) is not None
-
-    def is_model(self, name: str) -> bool:
-        """Whether it is one of this endpoint's models."""
-        return re.fullmatch(re.escape(self.endpoint) + r"-[0-9a-f]{12}", name) is not None
 
 
 @dataclass(frozen=True)
@@ -173,35 +140,6 @@ def deployment_config(names: Names, rollout: Rollout) -> dict[str, Json]:
     if alarms:
         config["AutoRollbackConfiguration"] = {"Alarms": alarms}
     return config
-
-
-def alarms(stack: StackOutputs, names: Names, rollout: Rollout) -> list[dict[str, Json]]:
-    """``PutMetricAlarm`` for each guardrail, on the endpoint's own metrics, one minute at a time."""
-    found = []
-    for guardrail, limit in sorted(rollout.guardrails.items()):
-        measured: dict[str, Json] = (
-            {"MetricName": "Invocation5XXErrors", "Statistic": "Average", "Threshold": limit}
-            if guardrail == "error_rate"
-            else {"MetricName": "ModelLatency", "ExtendedStatistic": "p99", "Threshold": limit * 1000.0}
-        )
-        found.append(
-            {
-                "AlarmName": names.alarm(guardrail),
-                "AlarmDescription": f"Guardrail {guardrail} of endpoint {names.endpoint}: brings a rollout back.",
-                "Namespace": "AWS/SageMaker",
-                "Dimensions": [
-                    {"Name": "EndpointName", "Value": names.endpoint},
-                    {"Name": "VariantName", "Value": VARIANT},
-                ],
-                **measured,
-                "Period": _PERIOD_S,
-                "EvaluationPeriods": 1,
-                "ComparisonOperator": "GreaterThanThreshold",
-                "TreatMissingData": "notBreaching",
-                "Tags": stack.tag_list(),
-            }
-        )
-    return found
 
 
 def _percent(value: int) -> dict[str, Json]:

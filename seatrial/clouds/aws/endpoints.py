@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seatrial.clouds.aws import scaling
-from seatrial.clouds.aws.deployment import Names, Plan, alarms, deployment_config
+from seatrial.clouds.aws import guardrails, made, scaling
+from seatrial.clouds.aws.calls import LISTING, Call, declare
+from seatrial.clouds.aws.deployment import TEMPORARY, Plan, deployment_config
 from seatrial.clouds.aws.failures import Refused
 from seatrial.clouds.aws.made import Made, Serving
-from seatrial.clouds.aws.names import model_of
+from seatrial.clouds.aws.names import Names
 from seatrial.clouds.aws.session import Aws
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.clouds.base import Registry, Replayed, Served
@@ -26,6 +27,31 @@ from seatrial.project import Endpoint, Rollout
 
 Json = Any
 _log = logging.getLogger(__name__)
+
+_ENDPOINT = ("sagemaker:endpoint/{endpoint}",)
+_CHECK = ("sagemaker:endpoint/{endpoint}-check-v*",)
+_ALARMS = ("cloudwatch:alarm:{endpoint}-error-rate", "cloudwatch:alarm:{endpoint}-latency-p99-ms")
+DEPLOYS = declare(
+    *made.MAKES,
+    *scaling.CALLS,
+    Call("sagemaker-runtime:InvokeEndpoint", _CHECK, "replay the golden sample where no caller sees it"),
+    Call(
+        "sagemaker:UpdateEndpoint",
+        (*_ENDPOINT, "sagemaker:endpoint-config/{endpoint}-v*"),
+        "move the traffic to another version",
+    ),
+    Call("cloudwatch:DescribeAlarms", _ALARMS, "roll back on an alarm, and say which it was"),
+    Call("cloudwatch:PutMetricAlarm", _ALARMS, "set the guardrails of a rollout"),
+    Call("cloudwatch:DeleteAlarms", _ALARMS, "a former rollout's guardrails must not end this one"),
+)
+VERIFIES = declare(
+    *made.READS, Call("sagemaker-runtime:InvokeEndpoint", _ENDPOINT, "replay the golden sample through the endpoint")
+)
+ASKS = declare(
+    *made.READS,
+    Call("sagemaker:ListEndpoints", ("*",), "list the endpoints", star_reason=LISTING),
+    Call("sagemaker-runtime:InvokeEndpoint", _ENDPOINT, "ask for predictions"),
+)
 
 
 class AwsEndpoints:
@@ -138,7 +164,8 @@ class AwsEndpoints:
         config = self._made.make_config(plan.check_config())
         try:
             self._told(f"{plan.model} v{plan.version} is starting on {check}")
-            self._made.make("CreateEndpoint", {"EndpointName": check, "EndpointConfigName": config})
+            tags = [*self._stack.tag_list(), TEMPORARY]
+            self._made.make("CreateEndpoint", {"EndpointName": check, "EndpointConfigName": config, "Tags": tags})
             found = self._made.settled(check)
             if found is None or found["EndpointStatus"] != "InService":
                 raise EndpointError(
@@ -165,11 +192,11 @@ class AwsEndpoints:
 
     def _shift(self, names: Names, config: str, rollout: Rollout, deployment: Mapping[str, Json]) -> None:
         """Start the blue/green deployment. Alarms are made anew: a former rollout's must not end this one."""
-        wanted = alarms(self._stack, names, rollout)
+        wanted = guardrails.alarms(names, rollout)
         if wanted:
-            self._aws.submit("cloudwatch", "DeleteAlarms", AlarmNames=[alarm["AlarmName"] for alarm in wanted])
+            self._aws.submit("cloudwatch", "DeleteAlarms", AlarmNames=[alarm.name for alarm in wanted])
         for alarm in wanted:
-            self._aws.submit("cloudwatch", "PutMetricAlarm", **alarm)
+            self._aws.submit("cloudwatch", "PutMetricAlarm", AlarmName=alarm.name, **alarm.rule())
         kind = deployment["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Type"]
         self._told(f"endpoint {names.endpoint} moves to {config} ({kind})")
         self._aws.submit(
@@ -233,12 +260,8 @@ class AwsEndpoints:
     def list(self) -> Sequence[Mapping[str, Json]]:
         """Every endpoint of the stack: name, status, url, version."""
         rows = []
-        found = self._aws.pages("sagemaker", "ListEndpoints", "Endpoints", NameContains=f"{self._stack.prefix}-")
-        names = sorted(each["EndpointName"] for each in found)
-        for name in names:
-            model = model_of(self._stack.prefix, name)
-            if model is None or any(Names(other).is_check(name) for other in names):
-                continue
+        for model in sorted(self._stack.models):
+            name = Names.of(self._stack, model).endpoint
             state = self._made.describe(name)
             if state is None:
                 continue
@@ -347,8 +370,6 @@ class AwsEndpoints:
         for check in [each["EndpointName"] for each in listed if names.is_check(each["EndpointName"])]:
             self._made.delete_endpoint(check)
         self._made.remove(names, keep=())
-        left = [names.alarm(guardrail) for guardrail in ("error_rate", "latency_p99_ms")]
-        self._made.delete("DeleteAlarms", "cloudwatch", AlarmNames=left)
         return was_there
 
 

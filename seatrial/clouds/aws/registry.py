@@ -13,10 +13,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from seatrial.clouds.aws import ledger
 from seatrial.clouds.aws.archive import packed, unpack
+from seatrial.clouds.aws.calls import LISTING, Call, declare
 from seatrial.clouds.aws.failures import Refused
 from seatrial.clouds.aws.ledger import Ledger
-from seatrial.clouds.aws.names import model_of, resource_name
+from seatrial.clouds.aws.names import Names
 from seatrial.clouds.aws.properties import decoded, encoded
 from seatrial.clouds.aws.session import Aws
 from seatrial.clouds.aws.stack import StackOutputs
@@ -39,6 +41,36 @@ DIGEST = "seatrial.package_digest"
 RUN = "seatrial.run"
 ROLE = "seatrial.role"
 """What the mirror last showed: absent, ``champion``, ``replaced`` or ``rolled back``."""
+
+_GROUP = ("sagemaker:model-package-group/{endpoint}",)
+_VERSIONS = ("sagemaker:model-package/{endpoint}/*",)
+_PACKAGES = ("s3:packages/*",)
+READS = declare(
+    *ledger.READS,
+    Call("sagemaker:ListModelPackages", _VERSIONS, "list a model's versions"),
+    Call("sagemaker:DescribeModelPackage", _VERSIONS, "read a version"),
+    Call("s3:GetObject", _PACKAGES, "fetch a version's package"),
+)
+REGISTERS = declare(
+    *READS,
+    Call("s3:HeadObject", _PACKAGES, "see whether a package is kept already", may_be_missing=True),
+    Call("s3:PutObject", _PACKAGES, "keep a version's package"),
+    Call("sagemaker:DescribeModelPackageGroup", _GROUP, "see whether a model has versions yet"),
+    Call("sagemaker:CreateModelPackageGroup", _GROUP, "begin a model's versions"),
+    Call("sagemaker:AddTags", _GROUP, "tag what is made"),
+    Call("sagemaker:CreateModelPackage", _VERSIONS, "register a version"),
+)
+PROMOTES = declare(
+    *READS,
+    *ledger.CHANGES,
+    Call("s3:HeadObject", _PACKAGES, "see that a version has its package before it is promoted", may_be_missing=True),
+    Call("sagemaker:UpdateModelPackage", _VERSIONS, "show on a version what became of it"),
+)
+DECIDES = declare(
+    *READS,
+    Call("sagemaker:ListModelPackageGroups", ("*",), "list the models", star_reason=LISTING),
+    Call("sagemaker:UpdateModelPackage", _VERSIONS, "approve or reject a version"),
+)
 
 
 class AwsRegistry:
@@ -67,7 +99,6 @@ class AwsRegistry:
         self._upload(copy, digest)
         number = self._find(model, digest)
         if number is None:
-            self._create_group(model)
             self._create_package(model, digest, properties)
             number = self._find(model, digest)
         if number is None:
@@ -85,7 +116,7 @@ class AwsRegistry:
         def decide(champions: Champions) -> Champions:
             after = champions.promoted(model, version, expected=expected_champion, again=again)
             if after is not champions:
-                self._refuse_unfit(challenger, champions, again=again)
+                self._refuse_unfit(model, challenger, champions, again=again)
             return after
 
         before, after = self._ledger.change(model, decide)
@@ -125,11 +156,7 @@ class AwsRegistry:
 
     def models(self) -> Sequence[str]:
         """Return the names of all models that have a version, sorted."""
-        groups = self._aws.pages(
-            "sagemaker", "ListModelPackageGroups", "ModelPackageGroupSummaryList", NameContains=self._stack.prefix
-        )
-        names = (model_of(self._stack.prefix, group["ModelPackageGroupName"]) for group in groups)
-        return sorted(name for name in names if name is not None and self._numbers(name))
+        return sorted(name for name in self._stack.models if self._numbers(name))
 
     def package_path(self, version: Version) -> Path:
         """Return a local copy of the version's package; it is fetched, and verified, when there is none."""
@@ -191,40 +218,31 @@ class AwsRegistry:
 
     # model packages
 
-    def _create_group(self, model: str) -> None:
-        name = resource_name(self._stack.prefix, model)
+    def _create_package(self, model: str, digest: str, properties: Mapping[str, str]) -> None:
+        group = self._group(model)
         try:
-            self._aws.ask("sagemaker", "DescribeModelPackageGroup", ModelPackageGroupName=name)
+            self._aws.submit(
+                "sagemaker",
+                "CreateModelPackage",
+                ModelPackageGroupName=group,
+                ModelPackageDescription=f"Package {digest} of the model {model}.",
+                InferenceSpecification={
+                    "Containers": [{"Image": self._stack.image, "ModelDataUrl": self.package_uri(digest)}],
+                    "SupportedContentTypes": ["application/json"],
+                    "SupportedResponseMIMETypes": ["application/json"],
+                },
+                ModelApprovalStatus="PendingManualApproval",
+                CustomerMetadataProperties=dict(properties),
+                ClientToken=digest[:36],  # two that register at once get one version
+            )
         except Refused as refused:
             if not refused.absent:
                 raise
-            try:
-                self._aws.submit(
-                    "sagemaker",
-                    "CreateModelPackageGroup",
-                    ModelPackageGroupName=name,
-                    ModelPackageGroupDescription=f"Versions of the model {model}, kept by Seatrial.",
-                    Tags=self._stack.tag_list(),
-                )
-            except Refused as taken:
-                if not taken.taken:
-                    raise
-
-    def _create_package(self, model: str, digest: str, properties: Mapping[str, str]) -> None:
-        self._aws.submit(
-            "sagemaker",
-            "CreateModelPackage",
-            ModelPackageGroupName=resource_name(self._stack.prefix, model),
-            ModelPackageDescription=f"Package {digest} of the model {model}.",
-            InferenceSpecification={
-                "Containers": [{"Image": self._stack.image, "ModelDataUrl": self.package_uri(digest)}],
-                "SupportedContentTypes": ["application/json"],
-                "SupportedResponseMIMETypes": ["application/json"],
-            },
-            ModelApprovalStatus="PendingManualApproval",
-            CustomerMetadataProperties=dict(properties),
-            ClientToken=digest[:36],  # two that register at once get one version
-        )
+            raise RegistryError(
+                f"the model package group '{group}' is not there",
+                why="The infrastructure makes it, and versions are registered in it.",
+                todo="Bring the infrastructure up to date: pulumi -C infra/aws up",
+            ) from refused
 
     def _numbers(self, model: str) -> list[int]:
         """The versions, oldest first. A package that was registered twice counts as its first version only."""
@@ -237,7 +255,7 @@ class AwsRegistry:
         return numbers
 
     def _listed(self, model: str) -> list[int]:
-        group = resource_name(self._stack.prefix, model)
+        group = self._group(model)
         found: Iterator[Json] = self._aws.pages(
             "sagemaker", "ListModelPackages", "ModelPackageSummaryList", ModelPackageGroupName=group
         )
@@ -257,8 +275,11 @@ class AwsRegistry:
             self._digests[arn] = self._described(model, number).get("CustomerMetadataProperties", {}).get(DIGEST, "")
         return self._digests[arn]
 
+    def _group(self, model: str) -> str:
+        return Names.of(self._stack, model).group
+
     def _arn(self, model: str, number: int) -> str:
-        return self._stack.arn("sagemaker", f"model-package/{resource_name(self._stack.prefix, model)}/{number}")
+        return self._stack.arn("sagemaker", f"model-package/{self._group(model)}/{number}")
 
     def _described(self, model: str, number: int) -> dict[str, Json]:
         try:
@@ -295,8 +316,8 @@ class AwsRegistry:
 
     # approval
 
-    def _refuse_unfit(self, challenger: Mapping[str, Json], champions: Champions, *, again: bool) -> None:
-        version = self._version(_model(self._stack, challenger), challenger, champions)
+    def _refuse_unfit(self, model: str, challenger: Mapping[str, Json], champions: Champions, *, again: bool) -> None:
+        version = self._version(model, challenger, champions)
         self._require_package(version)
         rejected = challenger.get("ModelApprovalStatus") == "Rejected" and not version.rolled_back
         if rejected and not again:
@@ -363,7 +384,3 @@ def _role(number: int, champions: Champions) -> str:
 
 def _shown(described: Mapping[str, Json]) -> str:
     return str((described.get("CustomerMetadataProperties") or {}).get(ROLE, ""))
-
-
-def _model(stack: StackOutputs, described: Mapping[str, Json]) -> str:
-    return model_of(stack.prefix, described["ModelPackageGroupName"]) or described["ModelPackageGroupName"]

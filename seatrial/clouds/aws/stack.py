@@ -11,24 +11,48 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from seatrial import project
-from seatrial.project import Settings
+from seatrial.component import ROLES, JobRole
+from seatrial.project import Name, Settings
 
 _ARN = r"arn:aws[a-z\-]*:"
 RoleArn = Annotated[str, Field(pattern=_ARN + r"iam::\d{12}:role/[\w+=,.@/-]+$")]
 Image = Annotated[str, Field(pattern=r"^[\w.\-/:]+@sha256:[0-9a-f]{64}$", max_length=255)]
 """By digest: a tag may mean another program tomorrow."""
 Tag = Annotated[str, Field(max_length=256)]
+ResourceName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9])*$", max_length=63)]
 
 
 class Roles(Settings):
-    """Whom each kind of work runs as."""
+    """Whom each kind of work runs as. Jobs have the role of their class."""
 
-    job: RoleArn
-    """Processing and training jobs."""
+    data: RoleArn
+    training: RoleArn
+    evaluation: RoleArn
+    release: RoleArn
+    monitoring: RoleArn
     endpoint: RoleArn
     """Model servers."""
     pipeline: RoleArn
-    """The pipeline itself: it starts jobs and hands ``job`` to them."""
+    """The pipeline itself: it starts jobs and hands them their roles."""
+    launch: RoleArn
+    """Whoever launches: a person, or continuous integration."""
+
+    def jobs(self) -> dict[JobRole, str]:
+        """A job's class -> its role."""
+        return {name: getattr(self, name) for name in ROLES}
+
+
+class ModelShell(Settings):
+    """What the stack keeps ready for one model: it outlives every version, and event rules and permissions name it."""
+
+    group: ResourceName
+    """The model package group: versions are registered in it."""
+    endpoint: ResourceName
+    """The name that callers know; the engine makes what is behind it."""
+    alarms: dict[str, Annotated[str, Field(min_length=1, max_length=255)]] = Field(default_factory=dict)
+    """By guardrail, the CloudWatch alarm that brings a rollout back."""
+    pipelines: dict[str, ResourceName] = Field(default_factory=dict)
+    """By the project's pipeline, its name in the account; the engine makes what it runs."""
 
 
 class EndpointCapacity(Settings):
@@ -60,6 +84,8 @@ class StackOutputs(Settings):
     image: Image
     """The project's one image: jobs and model servers."""
     roles: Roles
+    models: dict[Name, ModelShell] = Field(default_factory=dict)
+    """By the model's name in the project."""
     kms_key: Annotated[str, Field(pattern=_ARN + r"kms:")] | None = None
     """Encrypts what is stored; ``None``: the bucket's own setting decides."""
     subnets: tuple[Annotated[str, Field(pattern=r"^subnet-")], ...] = ()
@@ -88,9 +114,13 @@ class StackOutputs(Settings):
         """The same as ``s3://…``."""
         return f"s3://{self.bucket}/{self.key(*parts)}"
 
+    def only(self, model: str) -> StackOutputs:
+        """The same with this model alone: what its jobs are told does not change with other models."""
+        return self.model_copy(update={"models": {n: shell for n, shell in self.models.items() if n == model}})
+
     def arn(self, service: str, resource: str) -> str:
         """A resource of this account and region."""
-        partition = self.roles.job.split(":")[1]
+        partition = self.roles.pipeline.split(":")[1]
         return f"arn:{partition}:{service}:{self.region}:{self.account}:{resource}"
 
     def encryption(self) -> dict[str, str]:

@@ -12,8 +12,9 @@ from seatrial.rehearsal.aws.calls import Calls
 from seatrial.rehearsal.aws.completed import completing
 from seatrial.rehearsal.aws.conditional import with_atomic_conditions
 from seatrial.rehearsal.aws.faults.door import with_faults
+from seatrial.rehearsal.aws.iam.door import with_permissions
 from seatrial.rehearsal.aws.unimplemented import saying_unsupported
-from seatrial.rehearsal.aws.world import World
+from seatrial.rehearsal.aws.world import ACCOUNT, World
 
 LOOPBACK = "127.0.0.1"
 
@@ -46,7 +47,7 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
     for path in runtime_urls.url_paths:
         runtime_urls.url_paths[path] = runtime.dispatch
     moto = saying_unsupported(with_atomic_conditions(DomainDispatcherApplication(create_backend_app)))
-    app = Calls(with_faults(moto, world), bound)
+    app = Calls(with_permissions(with_faults(moto, world), world.iam, ACCOUNT), bound)
     try:
         server = make_server(LOOPBACK, port, app, threaded=True, request_handler=MotoRequestHandler)
     except (OSError, SystemExit) as taken:  # werkzeug prints and exits where the address is in use

@@ -1,4 +1,4 @@
-"""The account that a rehearsal plays in, furnished by hand: a bucket, roles, and a rule that releases what is approved.
+"""The account that a rehearsal plays in, furnished by hand: a bucket, roles, a model's shell, a release rule.
 
 `infra/aws` will make the same with Pulumi; what the engine sees of it is the same `StackOutputs`.
 """
@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from seatrial.clouds.aws.names import model_shell
 from seatrial.clouds.aws.stack import Roles, StackOutputs
+from seatrial.project import Model
+from seatrial.rehearsal.story import shell
 
 Json = Any
 _SERVICE = "{}.amazonaws.com"
@@ -31,17 +34,22 @@ class Account:
         self._region = client_settings["region_name"]
         self._bucket = f"{prefix}-{account}"
 
-    def furnish(self, image: str) -> StackOutputs:
-        """Make the bucket and the roles; ``image`` is what jobs and servers run on."""
+    def furnish(self, image: str, model: Model, pipelines: Iterable[str]) -> StackOutputs:
+        """Make the bucket, the roles and the model's shell; ``image`` is what jobs and servers run on."""
         self._clients["s3"].create_bucket(Bucket=self._bucket)
-        return StackOutputs(
+        guardrails = model.rollout.guardrails
+        stack = StackOutputs(
             region=self._region,
             account=self._account,
             prefix=self._prefix,
             artifact_root=f"s3://{self._bucket}/artifacts",
             image=image,
-            roles=Roles(**{name: self._role(name, "sagemaker") for name in ("job", "endpoint", "pipeline")}),
+            roles=Roles(**{name: self._role(name, "sagemaker") for name in Roles.model_fields}),
+            models={model.name: model_shell(self._prefix, model.name, guardrails=guardrails, pipelines=pipelines)},
         )
+        clients = {name: self._clients[name] for name in ("sagemaker", "cloudwatch")}
+        shell.furnish(stack, model.name, model.rollout, **clients)
+        return stack
 
     def _role(self, name: str, service: str) -> str:
         statement = {
@@ -94,6 +102,9 @@ class Account:
             for version in sagemaker.list_model_packages(ModelPackageGroupName=name)["ModelPackageSummaryList"]:
                 sagemaker.delete_model_package(ModelPackageName=version["ModelPackageArn"])
             sagemaker.delete_model_package_group(ModelPackageGroupName=name)
+        alarms = [each["AlarmName"] for each in self._clients["cloudwatch"].describe_alarms()["MetricAlarms"]]
+        if alarms:
+            self._clients["cloudwatch"].delete_alarms(AlarmNames=alarms)
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket):
             keys = [{"Key": each["Key"]} for each in page.get("Contents", [])]
             if keys:

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from seatrial import clouds
 from seatrial.clouds.aws.cloud import AwsCloud
-from seatrial.clouds.aws.deployment import Names
+from seatrial.clouds.aws.names import Names
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.clouds.base import Execution, Pipelines, Prepared, StepState, Version
 from seatrial.clouds.launch import error_of, run_of
@@ -139,7 +139,7 @@ class AwsStory:
     # stages
 
     def _furnish(self) -> None:
-        self._stack = self._account.furnish(self._builds.sound)
+        self._stack = self._account.furnish(self._builds.sound, self._model, self._documents)
         self._names = Names.of(self._stack, self._model.name)
         self._connect(self._builds.sound)
         release = self._deploy("release", {"version": 1})
@@ -148,7 +148,10 @@ class AwsStory:
             release.pipeline,
             {"model": self._model.name, "version": "$.detail.ModelPackageVersion"},
         )
-        self._line.tell("a bucket, four roles, and a rule that releases what is approved", self._stack.artifact_root)
+        self._line.tell(
+            "a bucket, four roles, a model package group, alarms, and a rule that releases what is approved",
+            self._stack.artifact_root,
+        )
 
     def _training(self, arguments: Mapping[str, Json]) -> str:
         """Start the training pipeline; gives the execution."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from seatrial.clouds.aws.names import LONGEST, model_of, resource_name
-from seatrial.clouds.aws.stack import load_stack
+from seatrial.clouds.aws.names import LONGEST, Names, model_shell, resource_name
+from seatrial.clouds.aws.stack import StackOutputs, load_stack
 from seatrial.errors import ProjectError
-from tests.unit.clouds.aws.stacks import stack_table
+from tests.unit.clouds.aws.stacks import model_table, stack_table
 
 
 @pytest.fixture(autouse=True)
@@ -76,10 +77,38 @@ def test_text_that_is_no_json_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         load_stack(tmp_path)
 
 
-def test_names_lead_back_to_the_model() -> None:
-    assert resource_name("trial", "late_flights") == "trial-late-flights"
-    assert model_of("trial", "trial-late-flights") == "late_flights"
-    assert model_of("trial", "other-late-flights") is None
+def test_a_models_resources_are_named_once_and_taken_from_the_stack() -> None:
+    shell = model_shell("trial", "late_flights", guardrails=["error_rate"], pipelines=["train", "nightly_check"])
+    assert (shell.group, shell.endpoint) == ("trial-late-flights", "trial-late-flights")
+    stack = StackOutputs.model_validate(stack_table(models={"late_flights": shell.model_dump()}))
+    names = Names.of(stack, "late_flights")
+    assert names.alarm("error_rate") == "trial-late-flights-error-rate"
+    assert names.pipeline("nightly_check") == "trial-late-flights-nightly-check"
+    renamed = StackOutputs.model_validate(stack_table(models={"late_flights": {"group": "g", "endpoint": "e"}}))
+    assert (Names.of(renamed, "late_flights").group, Names.of(renamed, "late_flights").endpoint) == ("g", "e")
+
+
+@pytest.mark.parametrize(
+    ("ask", "what"),
+    [
+        (lambda stack: Names.of(stack, "late"), "the stack has no model 'late'"),
+        (lambda stack: Names.of(stack.model_copy(update={"models": {}}), "parcels"), "no model 'parcels'\n.*none"),
+        (
+            lambda stack: Names.of(stack, "parcels").alarm("cost"),
+            "no alarm for the guardrail 'cost' of model 'parcels'",
+        ),
+        (lambda stack: Names.of(stack, "parcels").pipeline("batch"), "no pipeline 'batch' of model 'parcels'"),
+    ],
+)
+def test_what_the_stack_does_not_have_is_refused(ask: Callable[[StackOutputs], object], what: str) -> None:
+    with pytest.raises(ProjectError, match=what) as caught:
+        ask(StackOutputs.model_validate(stack_table()))
+    assert "pulumi -C infra/aws up" in caught.value.todo
+
+
+def test_jobs_of_a_model_are_told_of_no_other_model() -> None:
+    stack = StackOutputs.model_validate(stack_table(models=model_table("trial", "parcels", "late")))
+    assert set(stack.only("parcels").models) == {"parcels"}
 
 
 @pytest.mark.parametrize("model", ["ends_", "x" * LONGEST])
