@@ -30,7 +30,7 @@ class Workflows(pulumi.ComponentResource):
     def __init__(self, scope: Scope, settings: GitHub) -> None:
         super().__init__("seatrial:aws:Workflows", "workflows")
         self._scope = scope
-        self._provider = self._provided(settings)
+        self._issuer = self._provided(settings)
         deployed = (
             f"repo:{settings.repository}:environment:{settings.environment}"
             if settings.environment
@@ -93,7 +93,7 @@ class Workflows(pulumi.ComponentResource):
                 {
                     "Sid": "Workflow",
                     "Effect": "Allow",
-                    "Principal": {"Federated": self._provider},
+                    "Principal": {"Federated": self._issuer},
                     "Action": "sts:AssumeRoleWithWebIdentity",
                     "Condition": {"StringEquals": {f"{_HOST}:aud": _AUDIENCE, f"{_HOST}:sub": subject}},
                 }

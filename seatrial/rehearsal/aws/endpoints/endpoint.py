@@ -204,7 +204,7 @@ class Endpoint:
         while not self._over.wait(_SEND_S):
             try:
                 self._traffic.send(self._world.client("cloudwatch", self._region))
-                self._capture.send(self._world.client("s3", self._region))
+                self._capture.send(self._world.client("s3", self._region, self._blue.role))
             except (ClientError, BotoCoreError) as refused:
                 self.failure_reason = f"Metrics or captured data could not be written: {refused}"
         forget()

@@ -14,7 +14,7 @@ from typing import Any
 from seatrial.clouds.aws import shapes
 from seatrial.rehearsal.infra.proof.finding import Finding
 from seatrial.rehearsal.infra.provider.base import UNKNOWN
-from seatrial.rehearsal.infra.registration import Registration
+from seatrial.rehearsal.infra.registered import Registration
 
 
 @dataclass(frozen=True)

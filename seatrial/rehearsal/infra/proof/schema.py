@@ -24,7 +24,7 @@ from typing import Any
 from seatrial.errors import MissingExtra
 from seatrial.rehearsal.infra.proof.finding import Finding, nearest
 from seatrial.rehearsal.infra.provider.base import UNKNOWN, is_blob
-from seatrial.rehearsal.infra.registration import Registration
+from seatrial.rehearsal.infra.registered import Registration
 
 _PACKAGE = "pulumi_aws"
 _TABLE = re.compile(r'resource_modules="""\s*(\[.*?\])\s*"""', re.DOTALL)

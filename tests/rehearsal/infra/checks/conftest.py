@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from seatrial.rehearsal.infra.analyzer import Analyzer, analyzing
-from seatrial.rehearsal.infra.registration import Registration
+from seatrial.rehearsal.infra.registered import Registration
 
 ROOT = Path(__file__).resolve().parents[4]
 STACKS = ("dev", "staging", "prod")

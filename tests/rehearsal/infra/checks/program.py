@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from seatrial.rehearsal.infra.registration import Registration
+from seatrial.rehearsal.infra.registered import Registration
 
 TAGS = {"project": "p", "stack": "prod", "owner": "o", "cost-centre": "c", "managed-by": "pulumi"}
 

@@ -12,7 +12,7 @@ from seatrial.clouds.aws import shapes
 from seatrial.rehearsal.infra.proof import prove
 from seatrial.rehearsal.infra.proof.constraints import CALLS, place
 from seatrial.rehearsal.infra.provider.base import UNKNOWN, blob
-from seatrial.rehearsal.infra.registration import Registration
+from seatrial.rehearsal.infra.registered import Registration
 from tests.rehearsal.infra.checks.conftest import STACKS, Capture
 from tests.rehearsal.infra.checks.program import Program
 
