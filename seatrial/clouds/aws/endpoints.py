@@ -14,7 +14,7 @@ from typing import Any
 
 from seatrial.clouds.aws import guardrails, made, scaling
 from seatrial.clouds.aws.calls import LISTING, Call, declare
-from seatrial.clouds.aws.deployment import Plan, deployment_config
+from seatrial.clouds.aws.deployment import TEMPORARY, Plan, deployment_config
 from seatrial.clouds.aws.failures import Refused
 from seatrial.clouds.aws.made import Made, Serving
 from seatrial.clouds.aws.names import Names
@@ -164,7 +164,8 @@ class AwsEndpoints:
         config = self._made.make_config(plan.check_config())
         try:
             self._told(f"{plan.model} v{plan.version} is starting on {check}")
-            self._made.make("CreateEndpoint", {"EndpointName": check, "EndpointConfigName": config})
+            tags = [*self._stack.tag_list(), TEMPORARY]
+            self._made.make("CreateEndpoint", {"EndpointName": check, "EndpointConfigName": config, "Tags": tags})
             found = self._made.settled(check)
             if found is None or found["EndpointStatus"] != "InService":
                 raise EndpointError(
