@@ -16,7 +16,7 @@ class CandidatesResult:
     names: list[str]
 
 
-@component(job="train")
+@component(job="train", role="training")
 def candidates(model: str, only: list[str]) -> CandidatesResult:
     """List the baseline and the candidates that the model's ``candidates.py`` offers.
 

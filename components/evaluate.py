@@ -29,7 +29,7 @@ class EvaluateResult:
     """The version that the challenger would replace, or did replace; 0: there is none."""
 
 
-@component(job="decide", resources=Resources(cpu=1, memory_gb=2))
+@component(job="decide", role="evaluation", uses=("registry:read",), resources=Resources(cpu=1, memory_gb=2))
 def evaluate(
     model: str,
     packages: Input[list[Model]],

@@ -19,7 +19,7 @@ class GateResult:
     champion_version: int
 
 
-@component(job="decide")
+@component(job="decide", role="evaluation")
 def gate(
     model: str,
     scores: Input[Dataset],

@@ -16,7 +16,7 @@ class IngestResult:
     left_out: int
 
 
-@component(job="train")
+@component(job="train", role="data")
 def ingest(model: str, raw: Output[Dataset], limit_rows: int = 0) -> IngestResult:
     """Join the model's sources with its ``dataset.sql``; rows that are left out are counted by reason.
 

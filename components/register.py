@@ -19,7 +19,7 @@ class RegisterResult:
     version: int
 
 
-@component(job="release")
+@component(job="release", role="release", uses=("registry:register",))
 def register(
     model: str,
     package: Input[Model],

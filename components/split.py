@@ -17,7 +17,7 @@ class SplitResult:
     holdout_digest: str
 
 
-@component(job="train")
+@component(job="train", role="data")
 def split(
     model: str,
     raw: Input[Dataset],

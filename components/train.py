@@ -25,7 +25,7 @@ class TrainResult:
     digest: str
 
 
-@component(job="train", resources=Resources(cpu=1, memory_gb=2))
+@component(job="train", role="training", resources=Resources(cpu=1, memory_gb=2))
 def train(
     model: str,
     candidate: str,

@@ -16,7 +16,7 @@ class ValidateResult:
     warnings: int
 
 
-@component(job="train")
+@component(job="train", role="data")
 def validate(model: str, raw: Input[Dataset], findings: Output[Artifact]) -> ValidateResult:
     """Check the dataset table against ``model.toml``; raises when it cannot be used, with every error at once."""
     from seatrial.data.validate import validate as check

@@ -17,7 +17,14 @@ class VerifyResult:
     largest_difference: float
 
 
-@component(job="release")
+@component(
+    job="release",
+    role="release",
+    uses=(
+        "registry:read",
+        "endpoint:verify",
+    ),
+)
 def verify(model: str, version: int) -> VerifyResult:
     """Replay the golden sample through the live endpoint; raises when an answer differs."""
     opened = project.load()

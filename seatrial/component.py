@@ -130,6 +130,13 @@ _PARAMETER_TYPES: dict[type, str] = {
     dict: "STRUCT",
 }
 
+JobRole = Literal["data", "training", "evaluation", "release", "monitoring"]
+"""Whom a task runs as in a cloud, each class further along than the one before it."""
+ROLES: tuple[JobRole, ...] = get_args(JobRole)
+Use = Literal["registry:read", "registry:register", "registry:promote", "endpoint:deploy", "endpoint:verify"]
+"""What of a target's registry and endpoints a task asks for; its role is granted that and no more."""
+_USES: tuple[Use, ...] = get_args(Use)
+
 Apart = Literal["", "registration", "function", "failure"]
 """What a task is in a cloud when it is a step of its own that starts no machine."""
 
@@ -158,6 +165,8 @@ class Component(Generic[P, R]):
         training: TrainingOptions | None = None,
         apart: Apart = "",
         calls: str = "",
+        role: JobRole = "data",
+        uses: Sequence[Use] = (),
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
@@ -167,6 +176,8 @@ class Component(Generic[P, R]):
         self.training = training
         self.apart = apart
         self.calls = calls
+        self.role = role
+        self.uses = tuple(uses)
         self.name = function.__name__
         self.entry = f"{function.__module__}:{function.__qualname__}"
         self.parameters: dict[str, Parameter] = {}
@@ -175,6 +186,7 @@ class Component(Generic[P, R]):
         self.results: dict[str, Any] = {}
         self._read_signature()
         self._check_apart()
+        self._check_role()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
@@ -201,6 +213,10 @@ class Component(Generic[P, R]):
     def _hints(self) -> dict[str, str]:
         """What the planner of jobs is told, as environment variables of the container."""
         hints = {"SEATRIAL_JOB": self.job} if self.job else {}
+        if self.role != ROLES[0]:
+            hints["SEATRIAL_ROLE"] = self.role
+        if self.uses:
+            hints["SEATRIAL_USES"] = " ".join(self.uses)
         if self.apart:
             hints["SEATRIAL_KIND"] = self.apart
         if self.calls:
@@ -345,6 +361,16 @@ class Component(Generic[P, R]):
         if problems:
             raise self._wrong(f"a function of the cloud is handed and gives scalars only, not {', '.join(problems)}")
 
+    def _check_role(self) -> None:
+        problems = [] if self.role in ROLES else [f"there is no role '{self.role}'; known: {', '.join(ROLES)}"]
+        problems += [f"nobody offers '{each}'; known: {', '.join(_USES)}" for each in self.uses if each not in _USES]
+        if problems:
+            raise ComponentError(
+                f"{self.entry}: {'; '.join(problems)}",
+                why="The permissions of the job that runs it are derived from its role and what it uses.",
+                todo="Name some of those in @component(role=..., uses=...).",
+            )
+
     def _wrong(self, what: str) -> ComponentError:
         return ComponentError(
             f"{self.entry}: {what}",
@@ -361,6 +387,8 @@ def component(
     training: TrainingOptions | None = None,
     registration: bool = False,
     function: str = "",
+    role: JobRole = "data",
+    uses: Sequence[Use] = (),
 ) -> Callable[[Callable[P, R]], Component[P, R]]:
     """Declare a function as a component.
 
@@ -372,10 +400,13 @@ def component(
         registration: in a cloud, the task is a step of the model registry, never part of a job.
         function: on AWS, the Lambda function (its name or ARN) that is called with the task's arguments and gives its
             results, instead of this Python; elsewhere the Python runs. Scalars only.
+        role: whom it runs as in a cloud. A job of several tasks runs as the class furthest along among them; monitoring
+            shares a job with no other class.
+        uses: what it asks of the target's registry and endpoints.
     """
     chosen = resources or Resources()
     apart: Apart = "registration" if registration else "function" if function else ""
-    return lambda called: Component(called, chosen, job, cache, training, apart, function)
+    return lambda called: Component(called, chosen, job, cache, training, apart, function, role, uses)
 
 
 def say(text: str) -> None:

@@ -274,7 +274,7 @@ class Project(Settings):
                 why="A model's name and folder are where its model.toml lies.",
                 todo="Remove the line, or rename the folder.",
             )
-        model = _validated(Model, {**table, "name": name, "folder": path.parent}, path)
+        model = validated(Model, {**table, "name": name, "folder": path.parent}, path)
         _belongs(model, path, str(self.root), name)
         return model
 
@@ -291,7 +291,7 @@ def load(start: Path | None = None) -> Project:
     places = [folder / PROJECT_FILE for folder in (origin, *origin.parents)]
     for path in places:
         if path.is_file():
-            layout = _validated(Layout, _read_toml(path), path)
+            layout = validated(Layout, _read_toml(path), path)
             _belongs(layout, path, str(path.parent), "")
             home = os.environ.get("SEATRIAL_HOME")
             state = Path(home).resolve() if home else path.parent / ".seatrial"
@@ -375,7 +375,7 @@ def _stack(kind: type[T], text: str, source: str, target: str) -> T:
             why="It is to hold a stack's outputs, as Pulumi prints them.",
             todo=save,
         ) from exc
-    return _validated(kind, table, source, todo=save)
+    return validated(kind, table, source, todo=save)
 
 
 def _belongs(section: Section, path: Path, place: str, model: str, prefix: str = "") -> None:
@@ -403,7 +403,18 @@ def _read_toml(path: Path) -> dict[str, Any]:
         ) from exc
 
 
-def _validated(kind: type[T], table: dict[str, Any], source: Path | str, *, todo: str | None = None) -> T:
+def validated(kind: type[T], table: dict[str, Any], source: Path | str, *, todo: str | None = None) -> T:
+    """Settings from a table that was read somewhere.
+
+    Args:
+        kind: what they are.
+        table: as it was read.
+        source: where from, as a person would name it.
+        todo: what to do about a mistake; when not given: correct the file.
+
+    Raises:
+        ProjectError: something is wrong; every problem is listed, and an unknown name with the one that was meant.
+    """
     try:
         return kind.model_validate(table)
     except ValidationError as exc:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from seatrial.component import TrainingOptions
+from seatrial.component import JobRole, TrainingOptions
 from seatrial.document.expression import Expression
 from seatrial.document.model import Constant, ParameterType, Retry
 
@@ -88,6 +88,10 @@ class Job:
     cache: bool = False
     """Every task allows that its result is reused."""
     training: TrainingOptions | None = None
+    role: JobRole = "data"
+    """Whom it runs as: the class furthest along among its tasks."""
+    uses: tuple[str, ...] = ()
+    """What its tasks ask of the target's registry and endpoints."""
     columns: tuple[tuple[str, ...], ...] = ()
     """The same tasks; those of one column can run side by side. For people."""
     display: Mapping[str, str] = field(default_factory=dict)

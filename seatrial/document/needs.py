@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seatrial.component import Apart, TrainingOptions
+from seatrial.component import ROLES, Apart, JobRole, TrainingOptions
 from seatrial.document import placeholders
 from seatrial.document.jobs import JobResources
 from seatrial.document.model import Component, Container, Document, Graph, Retry, Task
@@ -42,6 +42,8 @@ class Leaf:
     training: TrainingOptions | None
     retry: Retry
     cache: bool
+    role: JobRole
+    uses: tuple[str, ...]
     repeated: bool
     """It runs once for each item of a loop."""
 
@@ -90,6 +92,9 @@ class Needs:
             return "its tasks want different accelerators"
         if len({leaf.training for leaf in self.leaves if leaf.training}) > 1:
             return "its tasks want different training options"
+        roles = {leaf.role for leaf in self.leaves}
+        if "monitoring" in roles and len(roles) > 1:
+            return f"monitoring has a role of its own, not that of {', '.join(sorted(roles - {'monitoring'}))}"
         if hints and len(self.hints) > 1:
             return f"its tasks name several jobs: {', '.join(sorted(self.hints))}"
         return None
@@ -105,6 +110,11 @@ def combined(leaves: tuple[Leaf, ...]) -> JobResources:
         accelerator=accelerated.accelerator,
         accelerators=accelerated.accelerators,
     )
+
+
+def furthest(leaves: tuple[Leaf, ...]) -> JobRole:
+    """Whom all of them run as: the class furthest along."""
+    return max((leaf.role for leaf in leaves), key=ROLES.index, default=ROLES[0])
 
 
 def alike(leaves: tuple[Leaf, ...]) -> bool:
@@ -173,6 +183,8 @@ class Census:
             training=_training(container, task),
             retry=task.retry,
             cache=task.cache,
+            role=_role(container, task),
+            uses=tuple(container.env.get("SEATRIAL_USES", "").split()),
             repeated=False,
         )
         return Needs((leaf,), 1)
@@ -247,6 +259,18 @@ def _gigabytes(text: str) -> float:
         raise ValueError(f"{text!r} is not an amount of memory")
     number, unit = float(match[1]), match[2]
     return number * (_BINARY[unit] / 1e9 if unit in _BINARY else _UNITS[unit])
+
+
+def _role(container: Container, task: Task) -> JobRole:
+    named = container.env.get("SEATRIAL_ROLE", ROLES[0])
+    for role in ROLES:
+        if role == named:
+            return role
+    raise DocumentError(
+        f"task '{task.display_name}' is to run as '{named}', and there is no such role",
+        why=f"Known: {', '.join(ROLES)}. Each has permissions of its own.",
+        todo="Declare it with @component(role=...) and compile again.",
+    )
 
 
 def _training(container: Container, task: Task) -> TrainingOptions | None:

@@ -31,7 +31,7 @@ from seatrial.document.jobs import (
     walk,
 )
 from seatrial.document.model import Constant, Document, ParameterType, Retry
-from seatrial.document.needs import Census, Leaf, combined, own_images
+from seatrial.document.needs import Census, Leaf, combined, furthest, own_images
 from seatrial.document.part import Part, unique
 from seatrial.document.unfold import Given, Unfolder
 from seatrial.errors import DocumentError
@@ -233,6 +233,8 @@ class _Finish:
             retry=next(iter(retries)) if len(retries) == 1 else Retry(),
             cache=bool(leaves) and all(leaf.cache for leaf in leaves),
             training=next((leaf.training for leaf in leaves if leaf.training), None),
+            role=furthest(leaves),
+            uses=tuple(sorted({use for leaf in leaves for use in leaf.uses})),
             columns=_columns(leaves),
             display={leaf.path: leaf.display for leaf in leaves},
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 
-from seatrial.clouds.aws.stack import StackOutputs
+from seatrial.clouds.aws.stack import Roles, StackOutputs
 from seatrial.project import Rollout
 from seatrial.rehearsal.story import shell
 from tests.contract import endpoint_samples, registry_samples
@@ -29,7 +29,7 @@ def prepared_stack(prefix: str, **more: Any) -> StackOutputs:
     boto3.client("s3").create_bucket(Bucket=bucket)
     boto3.client("iam").create_role(RoleName=prefix, AssumeRolePolicyDocument=json.dumps(TRUST))
     role = f"arn:aws:iam::123456789012:role/{prefix}"
-    roles = {"job": role, "endpoint": role, "pipeline": role}
+    roles = dict.fromkeys(Roles.model_fields, role)
     models = model_table(prefix, *MODELS, guardrails=GUARDED.guardrails)
     stack = StackOutputs.model_validate(
         stack_table(prefix=prefix, artifact_root=f"s3://{bucket}/dev", roles=roles, models=models, **more)

@@ -215,3 +215,18 @@ def test_fail_ends_a_run_with_its_message() -> None:
         fail("the score is too low")
     assert caught.value.what == "the score is too low"
     assert fail.entry == "seatrial.component:fail"
+
+
+def test_role_and_uses_travel_with_the_task_and_must_be_known() -> None:
+    @component(role="release", uses=("registry:promote", "endpoint:deploy"))
+    def ship(a: int) -> None: ...
+
+    @component(role="data")
+    def plain(a: int) -> None: ...
+
+    assert ship._hints() == {"SEATRIAL_ROLE": "release", "SEATRIAL_USES": "registry:promote endpoint:deploy"}
+    assert plain._hints() == {}
+    with pytest.raises(ComponentError, match=r"no role 'boss'.*nobody offers 'registry:burn'"):
+
+        @component(role="boss", uses=("registry:burn",))  # type: ignore[arg-type, list-item, unused-ignore]
+        def wrong(a: int) -> None: ...

@@ -111,7 +111,7 @@ def _processing(job: Job, context: Context, key: str, mounts: jobfile.Mounts) ->
             ]
         },
         "ProcessingResources": {"ClusterConfig": cluster},
-        "RoleArn": context.parameters.role(),
+        "RoleArn": context.parameters.role(job.role),
         "StoppingCondition": {"MaxRuntimeInSeconds": settings.max_run_s},
     }
     if settings.kms_key:
@@ -167,7 +167,7 @@ def _training(job: Job, context: Context, key: str) -> dict[str, Json]:
         "InputDataConfig": [_training_channel(*one) for one in read],
         "OutputDataConfig": output,
         "ResourceConfig": resources,
-        "RoleArn": context.parameters.role(),
+        "RoleArn": context.parameters.role(job.role),
         "StoppingCondition": {"MaxRuntimeInSeconds": max_run},
     }
     hyperparameters = {name: context.parameters.text(name) for name in jobfile.pipeline_parameters(job)}

@@ -10,6 +10,7 @@ from typing import Any
 from seatrial.clouds.aws import limits
 from seatrial.clouds.aws.machineless import Failure, Function, machineless
 from seatrial.clouds.aws.settings import IMAGE, ROLE, ROOT, SageMakerSettings
+from seatrial.component import JobRole
 from seatrial.document import values
 from seatrial.document.jobs import Plan
 from seatrial.document.model import Document, ParameterSpec
@@ -36,7 +37,8 @@ class Parameters:
         self._specs = document.root.input_parameters
         self.images = _image_parameters(plan, settings)
         """Image in the document -> pipeline parameter that names it."""
-        self._deployment = [ROLE] if settings.role_arn is None else []
+        unknown = {job.role for job in plan.jobs()} - set(settings.roles)
+        self._deployment = [ROLE] if settings.role_arn is None and unknown else []
         self._deployment += [ROOT] if settings.artifact_root is None else []
         self._deployment += sorted(self.images.values())
         self._check(document)
@@ -46,9 +48,9 @@ class Parameters:
         own = [_declared(name, spec) for name, spec in sorted(self._specs.items())]
         return [{"Name": name, "Type": "String"} for name in self._deployment] + own
 
-    def role(self) -> Json:
-        """The role of a job."""
-        return self._settings.role_arn or {"Get": f"Parameters.{ROLE}"}
+    def role(self, of: JobRole) -> Json:
+        """The role of a job of this class."""
+        return self._settings.roles.get(of) or self._settings.role_arn or {"Get": f"Parameters.{ROLE}"}
 
     def root(self) -> Json:
         """Where artifacts and job files lie."""

@@ -86,13 +86,13 @@ class AwsPipelines:
         parameters = {} if run.arguments is None else started_with(run.document, run.arguments)
         stack = self._stack.only(run.model)
         name = Names.of(stack, run.model).pipeline(run.name)
-        partition = stack.roles.job.split(":")[1]
+        partition = stack.roles.pipeline.split(":")[1]
         told = {**run.environment, "SEATRIAL_STACK": stack.model_dump_json(exclude_defaults=True)}
         result = compiled(
             run.document,
             run.plan,
             SageMakerSettings(
-                role_arn=stack.roles.job,
+                roles=stack.roles.jobs(),
                 artifact_root=stack.artifact_root,
                 images={run.image: stack.image},
                 functions=f"arn:{partition}:lambda:{stack.region}:{stack.account}:function",

@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from seatrial.clouds.aws import limits
+from seatrial.component import JobRole
 from seatrial.document.jobs import JobResources
 from seatrial.errors import DocumentError
 from seatrial.project import Settings
@@ -91,7 +92,9 @@ class SageMakerSettings(Settings):
     """How jobs run on SageMaker."""
 
     role_arn: str | None = None
-    """The role of every job; ``None``: the pipeline parameter `ROLE`."""
+    """The role of every job whose class ``roles`` does not list; ``None``: the pipeline parameter `ROLE`."""
+    roles: dict[JobRole, str] = Field(default_factory=dict)
+    """A job's class -> its role."""
     artifact_root: Annotated[str, Field(pattern=r"^s3://[^/]+(/[^/]+)*$")] | None = None
     """Where job files and artifacts lie, as ``s3://bucket/prefix``; ``None``: the pipeline parameter `ROOT`."""
     images: dict[str, str] = Field(default_factory=dict)

@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from seatrial import project
+from seatrial.component import ROLES, JobRole
 from seatrial.project import Name, Settings
 
 _ARN = r"arn:aws[a-z\-]*:"
@@ -22,14 +23,23 @@ ResourceName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9])*$", ma
 
 
 class Roles(Settings):
-    """Whom each kind of work runs as."""
+    """Whom each kind of work runs as. Jobs have the role of their class."""
 
-    job: RoleArn
-    """Processing and training jobs."""
+    data: RoleArn
+    training: RoleArn
+    evaluation: RoleArn
+    release: RoleArn
+    monitoring: RoleArn
     endpoint: RoleArn
     """Model servers."""
     pipeline: RoleArn
-    """The pipeline itself: it starts jobs and hands ``job`` to them."""
+    """The pipeline itself: it starts jobs and hands them their roles."""
+    launch: RoleArn
+    """Whoever launches: a person, or continuous integration."""
+
+    def jobs(self) -> dict[JobRole, str]:
+        """A job's class -> its role."""
+        return {name: getattr(self, name) for name in ROLES}
 
 
 class ModelShell(Settings):
@@ -110,7 +120,7 @@ class StackOutputs(Settings):
 
     def arn(self, service: str, resource: str) -> str:
         """A resource of this account and region."""
-        partition = self.roles.job.split(":")[1]
+        partition = self.roles.pipeline.split(":")[1]
         return f"arn:{partition}:{service}:{self.region}:{self.account}:{resource}"
 
     def encryption(self) -> dict[str, str]:

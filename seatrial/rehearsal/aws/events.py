@@ -96,7 +96,7 @@ def _start_pipeline(world: World, target: Mapping[str, Any], event: Mapping[str,
     given = target.get("SageMakerPipelineParameters", {}).get("PipelineParameterList", [])
     parameters = [{"Name": each["Name"], "Value": _value(each["Value"], event)} for each in given]
     try:
-        world.client("sagemaker", region).start_pipeline_execution(
+        world.client("sagemaker", region, str(target.get("RoleArn", ""))).start_pipeline_execution(
             PipelineName=resource.removeprefix("pipeline/"), PipelineParameters=parameters
         )
     except (ClientError, BotoCoreError) as refused:

@@ -17,6 +17,8 @@ from seatrial.errors import SeatrialError
 from seatrial.rehearsal.aws.events import sagemaker_event
 from seatrial.rehearsal.aws.faults import Kind
 from seatrial.rehearsal.aws.faults.hands import memory_limit, on_small_disk
+from seatrial.rehearsal.aws.iam.authority import Denied
+from seatrial.rehearsal.aws.iam.platform import require_image
 from seatrial.rehearsal.aws.image import Image
 from seatrial.rehearsal.aws.isolation import start_isolated
 from seatrial.rehearsal.aws.logstream import LogStream
@@ -81,6 +83,10 @@ class Job(ABC):
         """The folders that the program fills, as it sees them."""
 
     @abstractmethod
+    def image_uri(self) -> str:
+        """The image that is fetched for it."""
+
+    @abstractmethod
     def describe(self) -> dict[str, Any]:
         """The answer of Describe."""
 
@@ -89,6 +95,16 @@ class Job(ABC):
         key = self.kind.capitalize()
         said = {f"{key}JobName": self.name, f"{key}JobArn": self.arn, f"{key}JobStatus": self.status}
         return said | ({"FailureReason": self.failure_reason} if self.failure_reason else {})
+
+    # what it does as its role
+
+    def role(self) -> str:
+        """Whom it runs as."""
+        return str(self.request.get("RoleArn", ""))
+
+    def client(self, service: str) -> Any:
+        """A client of this very server, as the job's role: so the platform fetches, stores and logs."""
+        return self.world.client(service, self.region, self.role())
 
     # its life
 
@@ -137,6 +153,7 @@ class Job(ABC):
     def _live(self) -> None:
         self.started = datetime.now(UTC)
         try:
+            require_image(self.world.iam, self.role(), self.image_uri())
             if self.world.faults.take(Kind.NO_CAPACITY, self.name):
                 raise JobFailed(_NO_CAPACITY)
             with self.world.new_folder(self.name) as folder:
@@ -148,6 +165,8 @@ class Job(ABC):
             self._finish("Failed", str(failed))
         except NothingThere as nothing:
             self._finish("Failed", f"ClientError: {nothing}")
+        except Denied as denied:
+            self._finish("Failed", f"ClientError: {denied}")
         except ClientError as refused:
             self._finish("Failed", f"ClientError: Data transfer failed: {refused}")
         except (SeatrialError, BotoCoreError, OSError) as broken:
@@ -209,7 +228,7 @@ class Job(ABC):
                 raise JobFailed(f"RehearsalError: {disk.kind} cannot be injected into a job that runs in a container")
             command = on_small_disk(command, self.writes_to(), disk.megabytes)
         memory = self.world.faults.take(Kind.OUT_OF_MEMORY, self.name)
-        log = LogStream(self.world.client("logs", self.region), self.log_group, self.log_stream())
+        log = LogStream(self.client("logs"), self.log_group, self.log_stream())
         with self._lock:
             if self._stop_asked:
                 raise JobStopped
@@ -217,7 +236,7 @@ class Job(ABC):
                 command,
                 image=image,
                 folder=folder,
-                environment={**self.world.job_variables(self.region), **variables},
+                environment={**self.world.job_variables(self.region, self.role()), **variables},
                 entry_point=entry_point,
                 instance=instance,
                 yields=True,

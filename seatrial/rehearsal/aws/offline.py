@@ -15,6 +15,7 @@ from seatrial.rehearsal.aws.calls import CALLS
 from seatrial.rehearsal.aws.faults.door import FAULTS, INTERRUPT_SPOT
 from seatrial.rehearsal.aws.faults.fault import Fault, Kind
 from seatrial.rehearsal.aws.greeting import REGION, environment
+from seatrial.rehearsal.aws.iam.door import PERMISSIONS
 from seatrial.rehearsal.aws.image import Image
 from seatrial.rehearsal.aws.world import CREDENTIALS
 
@@ -100,6 +101,11 @@ class OfflineAws:
         """What clients have asked so far: worth (executed, stored, unsupported) -> ``service:Operation`` -> calls."""
         counted: dict[str, dict[str, int]] = self._control("GET", CALLS)
         return counted
+
+    def permissions(self) -> dict[str, list[dict[str, Any]]]:
+        """``used`` and ``denied`` so far: each with its ``role``, ``action``, ``resource`` and how many ``times``."""
+        told: dict[str, list[dict[str, Any]]] = self._control("GET", PERMISSIONS)
+        return told
 
     def interrupt_spot(self, training_job: str, region: str = REGION) -> bool:
         """Take a training job's spot instance away. False when it does not train just now, or not on spot."""

@@ -25,7 +25,7 @@ class ProcessingJob(Job):
 
     def work(self, folder: Path) -> None:
         """Download, run, upload."""
-        s3 = self.world.client("s3", self.region)
+        s3 = self.client("s3")
         ml = folder / "opt" / "ml"
         outputs = self.request.get("ProcessingOutputConfig", {}).get("Outputs", [])
         for part in ("config", "output", "processing"):
@@ -67,6 +67,10 @@ class ProcessingJob(Job):
         """The local path of each output."""
         outputs = self.request.get("ProcessingOutputConfig", {}).get("Outputs", [])
         return [each["S3Output"]["LocalPath"] for each in outputs]
+
+    def image_uri(self) -> str:
+        """The container's."""
+        return str(self.request["AppSpecification"]["ImageUri"])
 
     def _write_config(self, config: Path) -> None:
         cluster = self.request["ProcessingResources"]["ClusterConfig"]

@@ -169,12 +169,13 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
         if problems:
             raise invalid(as_message(problems))
         container = container_of(model.response_object)
+        role = str(model.response_object.get("ExecutionRoleArn", ""))
         uri = (container or {}).get("Image", "")
         serves = any(image.serves for image in self.world.images if image.answers_to(uri))
         gaps = transform_gaps(self.params, container, image_serves=serves)
         if gaps:
             raise unsupported(f"in transform jobs: {'; '.join(gaps)}")
-        return self._start(TransformJob, super().create_transform_job, image=uri, model=container)
+        return self._start(TransformJob, super().create_transform_job, image=uri, model=container, role=role)
 
     @executed
     def describe_transform_job(self) -> Any:

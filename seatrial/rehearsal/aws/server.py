@@ -11,8 +11,9 @@ from seatrial.errors import MissingExtra, ResourceError
 from seatrial.rehearsal.aws.calls import Calls
 from seatrial.rehearsal.aws.conditional import with_atomic_conditions
 from seatrial.rehearsal.aws.faults.door import with_faults
+from seatrial.rehearsal.aws.iam.door import with_permissions
 from seatrial.rehearsal.aws.unimplemented import saying_unsupported
-from seatrial.rehearsal.aws.world import World
+from seatrial.rehearsal.aws.world import ACCOUNT, World
 
 LOOPBACK = "127.0.0.1"
 
@@ -54,7 +55,7 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
         for path in table.url_paths:
             table.url_paths[path] = response.dispatch
     moto = saying_unsupported(with_atomic_conditions(DomainDispatcherApplication(create_backend_app)))
-    app = Calls(with_faults(moto, world), bound)
+    app = Calls(with_permissions(with_faults(moto, world), world.iam, ACCOUNT), bound)
     try:
         server = make_server(LOOPBACK, port, app, threaded=True, request_handler=MotoRequestHandler)
     except (OSError, SystemExit) as taken:  # werkzeug prints and exits where the address is in use

@@ -76,7 +76,7 @@ class TrainingJob(Job):
 
     def work(self, folder: Path) -> None:
         """Download, train (again after each interruption), upload."""
-        s3 = self.world.client("s3", self.region)
+        s3 = self.client("s3")
         ml = folder / "opt" / "ml"
         self._enter("Downloading")
         for part in ("input/config", "input/data", "model", "output/data", "checkpoints"):
@@ -108,6 +108,10 @@ class TrainingJob(Job):
         """The model, other output, and checkpoints."""
         checkpoints = self.request.get("CheckpointConfig", {}).get("LocalPath", "/opt/ml/checkpoints")
         return ["/opt/ml/model", "/opt/ml/output/data", checkpoints]
+
+    def image_uri(self) -> str:
+        """The container's."""
+        return str(self.request["AlgorithmSpecification"]["TrainingImage"])
 
     def strike(self, kind: Kind) -> bool:
         """Suffer a sudden fault; spot instances can be taken away too."""

@@ -29,9 +29,9 @@ class TransformJob(Job):
     log_group = "/aws/sagemaker/TransformJobs"
     not_found = "Could not find requested job with name: {name}"
 
-    def __init__(self, *arguments: Any, model: Mapping[str, Any], **named: Any) -> None:
-        """As `Job`; ``model`` is the container of the model that the request names."""
-        self._container = model
+    def __init__(self, *arguments: Any, model: Mapping[str, Any], role: str, **named: Any) -> None:
+        """As `Job`; ``model`` is the container of the model that the request names, ``role`` the model's."""
+        self._container, self._role = model, role
         self._halt = threading.Event()
         self._lost = False
         self._server: ModelServer | None = None
@@ -41,9 +41,9 @@ class TransformJob(Job):
         """Start the server, send it each object, store what it answers. One bad object does not stop the others."""
         source = self.request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
         given = folder / "given"
-        s3 = self.world.client("s3", self.region)
+        s3 = self.client("s3")
         download(s3, source, given)
-        log = LogStream(self.world.client("logs", self.region), self.log_group, f"{self.log_stream()}/data-log")
+        log = LogStream(self.client("logs"), self.log_group, f"{self.log_stream()}/data-log")
         server = self._server = ModelServer(self.world, self.region, self._served())
         try:
             try:
@@ -128,9 +128,18 @@ class TransformJob(Job):
             model_uri=self._container.get("ModelDataUrl", ""),
             environment={**self._container.get("Environment", {}), **self.request.get("Environment", {}), **variables},
             instance=self.request["TransformResources"]["InstanceType"],
+            role=self.role(),
             health_limit_s=_HEALTH_S,
             logs=(self.log_group, self.log_stream()),
         )
+
+    def role(self) -> str:
+        """The model's: a transform job has none of its own."""
+        return self._role
+
+    def image_uri(self) -> str:
+        """The model's."""
+        return str(self._container["Image"])
 
     def stop(self, why: str = "") -> bool:
         """Ask the job to end, its server included."""

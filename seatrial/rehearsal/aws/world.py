@@ -16,6 +16,7 @@ import boto3
 from botocore.config import Config
 
 from seatrial.rehearsal.aws.faults.register import Faults
+from seatrial.rehearsal.aws.iam.authority import Authority
 from seatrial.rehearsal.aws.image import Image, find_image
 
 ACCOUNT = "123456789012"
@@ -36,13 +37,14 @@ class World:
         self.speed = speed
         self.endpoint_url = ""
         self.faults = Faults()
+        self.iam = Authority(ACCOUNT)
         _sweep()
         self._folder = tempfile.TemporaryDirectory(prefix=_FOLDER)
         unlocked = Path(self._folder.name) / "lives-soon"
         self._lives = unlocked.open("w")
         fcntl.flock(self._lives, fcntl.LOCK_EX)
         unlocked.rename(unlocked.with_name("lives"))  # a sweep that sees it finds it locked
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[str, str, str], Any] = {}
         self.jobs: dict[tuple[str, str, str], Any] = {}  # by region, kind and name
         self.events: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._lock = threading.Lock()
@@ -56,14 +58,23 @@ class World:
         """A wait of the service, at this rehearsal's pace."""
         return seconds / self.speed
 
-    def client(self, service: str, region: str) -> Any:
-        """A boto3 client of this very server. Jobs' data and logs take the same road as everybody's."""
+    def credentials(self, role: str) -> dict[str, str]:
+        """What a job or the service has when it acts as a role; the account's own where the role is held to nothing."""
+        return self.iam.credentials(self.iam.service_session(role)) if self.iam.enforced(role) else CREDENTIALS
+
+    def client(self, service: str, region: str, role: str = "") -> Any:
+        """A boto3 client of this very server. Jobs' data and logs take the same road as everybody's.
+
+        ``role``: whom the service acts as.
+        """
+        credentials = self.credentials(role)
         with self._lock:
-            key = (service, region)
+            key = (service, region, credentials["AWS_ACCESS_KEY_ID"])
             if key not in self._clients:
                 session = boto3.session.Session(
-                    aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-                    aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+                    aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
+                    aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
+                    aws_session_token=credentials.get("AWS_SESSION_TOKEN"),
                     region_name=region,
                 )
                 # a pipeline's own retry policies decide whether a step asks SageMaker again
@@ -74,10 +85,10 @@ class World:
                 self._clients[key] = session.client(service, endpoint_url=self.endpoint_url, config=settings)
             return self._clients[key]
 
-    def job_variables(self, region: str) -> dict[str, str]:
-        """How a job reaches AWS: the same names as on the platform, plus the address."""
+    def job_variables(self, region: str, role: str) -> dict[str, str]:
+        """How a job reaches AWS as its role: the same names as on the platform, plus the address."""
         return {
-            **CREDENTIALS,
+            **self.credentials(role),
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "AWS_ENDPOINT_URL": self.endpoint_url,

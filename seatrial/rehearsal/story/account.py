@@ -44,7 +44,7 @@ class Account:
             prefix=self._prefix,
             artifact_root=f"s3://{self._bucket}/artifacts",
             image=image,
-            roles=Roles(**{name: self._role(name, "sagemaker") for name in ("job", "endpoint", "pipeline")}),
+            roles=Roles(**{name: self._role(name, "sagemaker") for name in Roles.model_fields}),
             models={model.name: model_shell(self._prefix, model.name, guardrails=guardrails, pipelines=pipelines)},
         )
         clients = {name: self._clients[name] for name in ("sagemaker", "cloudwatch")}

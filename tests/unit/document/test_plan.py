@@ -163,6 +163,27 @@ def test_heavy_tasks_that_could_run_at_the_same_time_have_machines_of_their_own(
     assert together(one_after_the_other.plan()) == ["b c"]
 
 
+def test_a_job_runs_as_the_class_furthest_along_and_asks_for_what_all_its_tasks_use() -> None:
+    pipeline = Pipeline().add("a").add("b", "a", env={"SEATRIAL_ROLE": "release", "SEATRIAL_USES": "x:b x:a"})
+    pipeline.add("c", "b", env={"SEATRIAL_ROLE": "evaluation", "SEATRIAL_USES": "x:a"})
+    job = only(pipeline.plan())
+    assert (job.role, job.uses) == ("release", ("x:a", "x:b"))
+    plain = only(Pipeline().add("a").plan())
+    assert (plain.role, plain.uses) == ("data", ())
+
+
+def test_monitoring_shares_a_job_with_no_other_class() -> None:
+    monitoring = {"SEATRIAL_ROLE": "monitoring"}
+    pipeline = Pipeline().add("a").add("b", "a", env=monitoring).add("c", "b", env=monitoring)
+    found = pipeline.plan()
+    assert [(job.role, job.tasks) for job in found.jobs()] == [("data", ("a",)), ("monitoring", ("b", "c"))]
+
+
+def test_a_role_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(DocumentError, match="'root', and there is no such role"):
+        Pipeline().add("a", env={"SEATRIAL_ROLE": "root"}).plan()
+
+
 def test_a_gpu_does_not_wait_for_tasks_that_have_no_use_for_it() -> None:
     assert together(Pipeline().add("a").add("b", "a", gpu="T4").plan()) == ["a", "b"]
 

@@ -204,7 +204,7 @@ class Endpoint:
                 continue
             captured = time.monotonic()
             try:
-                self._capture.send(self._world.client("s3", self._region))
+                self._capture.send(self._world.client("s3", self._region, self._blue.role))
             except (ClientError, BotoCoreError) as refused:
                 self.failure_reason = f"Captured data could not be written: {refused}"
         forget()

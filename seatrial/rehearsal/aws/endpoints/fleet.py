@@ -43,6 +43,8 @@ class Fleet:
         client = world.client("sagemaker", region)
         self.config: Mapping[str, Any] = client.describe_endpoint_config(EndpointConfigName=config_name)
         self.config_name = config_name
+        self.role = ""
+        """Whom its first variant runs as, and its traffic is captured as."""
         self.variants: list[Variant] = []
         for declared in self.config["ProductionVariants"]:
             model = client.describe_model(ModelName=declared["ModelName"])
@@ -56,7 +58,9 @@ class Fleet:
                 environment=container.get("Environment", {}),
                 health_limit_s=health,
                 instance=declared.get("InstanceType", ""),
+                role=str(model.get("ExecutionRoleArn", "")),
             )
+            self.role = self.role or served.role
             weight = float(declared.get("InitialVariantWeight", 1.0))
             instances = int(declared.get("InitialInstanceCount", 1))
             self.variants.append(Variant(served.variant, weight, instances, Keeper(world, region, served)))

@@ -15,8 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from botocore.exceptions import ClientError
+
 from seatrial.rehearsal.aws.faults import Kind
 from seatrial.rehearsal.aws.faults.hands import stop_programs
+from seatrial.rehearsal.aws.iam.authority import Denied
+from seatrial.rehearsal.aws.iam.platform import require_image
 from seatrial.rehearsal.aws.isolation import start_isolated
 from seatrial.rehearsal.aws.logstream import LogStream
 from seatrial.rehearsal.aws.process import Watched
@@ -47,6 +51,8 @@ class Served:
     environment: Mapping[str, str]
     health_limit_s: float
     instance: str
+    role: str
+    """Whom it runs as: the model's execution role."""
     logs: tuple[str, str] | None = None
     """Log group and stream, where they are not those of an endpoint."""
 
@@ -109,8 +115,10 @@ class ModelServer:
         try:
             with self._world.new_folder(self.served.endpoint) as folder:
                 self._serve(Path(folder))
-        except NotAnArchive as broken:
+        except (NotAnArchive, Denied) as broken:
             self._no_model = str(broken)
+        except ClientError as refused:
+            self._no_model = f"The model data or the log cannot be reached: {refused}"
         except Exception as broken:  # noqa: BLE001 whatever breaks, whoever waits for health must hear of it
             self._failure = f"{type(broken).__name__}: {broken}"
         finally:
@@ -121,13 +129,15 @@ class ModelServer:
     def _serve(self, folder: Path) -> None:
         model = folder / "opt" / "ml" / "model"
         model.mkdir(parents=True)
+        role = self.served.role
+        require_image(self._world.iam, role, self.served.image)
         if self.served.model_uri:
-            download_archive(self._world.client("s3", self._region), self.served.model_uri, model)
+            download_archive(self._world.client("s3", self._region, role), self.served.model_uri, model)
         image = self._world.image(self.served.image)
         usual = (f"/aws/sagemaker/Endpoints/{self.served.endpoint}", f"{self.served.variant}/{folder.name}")
-        log = LogStream(self._world.client("logs", self._region), *(self.served.logs or usual))
+        log = LogStream(self._world.client("logs", self._region, role), *(self.served.logs or usual))
         variables = {
-            **self._world.job_variables(self._region),
+            **self._world.job_variables(self._region, role),
             **self.served.environment,
             "SAGEMAKER_BIND_TO_PORT": str(self._port),
         }

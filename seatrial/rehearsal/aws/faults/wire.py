@@ -38,19 +38,20 @@ def read(environ: dict[str, Any]) -> Asked:
     platform = PLATFORM in environ.get("HTTP_USER_AGENT", "")
     target = environ.get("HTTP_X_AMZ_TARGET")
     if target:
-        return Asked(target.rpartition(".")[2], _texts(json.loads(_body(environ) or b"{}")), platform, "json")
+        return Asked(target.rpartition(".")[2], _texts(json.loads(body_of(environ) or b"{}")), platform, "json")
     form = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
-    query = parse_qs(_body(environ).decode() if form else environ.get("QUERY_STRING", ""))
+    query = parse_qs(body_of(environ).decode() if form else environ.get("QUERY_STRING", ""))
     if "Action" in query:
         return Asked(query["Action"][0], tuple(v for each in query.values() for v in each), platform, "query")
     path = unquote(environ["PATH_INFO"])
     if service == "s3":
-        return Asked(_rest_operation("s3", environ), (f"s3://{path.lstrip('/')}",), platform, "s3")
+        return Asked(rest_operation("s3", environ), (f"s3://{path.lstrip('/')}",), platform, "s3")
     service = "sagemaker-runtime" if service == "sagemaker" else service
-    return Asked(_rest_operation(service, environ), tuple(path.split("/")), platform, "json")
+    return Asked(rest_operation(service, environ), tuple(path.split("/")), platform, "json")
 
 
-def _body(environ: dict[str, Any]) -> bytes:
+def body_of(environ: dict[str, Any]) -> bytes:
+    """The body; whoever reads it next finds it whole."""
     body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     return body
@@ -98,7 +99,8 @@ def _rest_operations(service: str) -> tuple[_Rest, ...]:
     return tuple(found)
 
 
-def _rest_operation(service: str, environ: Mapping[str, Any]) -> str:
+def rest_operation(service: str, environ: Mapping[str, Any]) -> str:
+    """Which operation of a REST service a request means; "" where it fits none."""
     text = environ.get("QUERY_STRING", "")
     given = set(text.split("&")) | set(parse_qs(text, keep_blank_values=True))
     fitting = [

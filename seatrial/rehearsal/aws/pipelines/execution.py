@@ -96,14 +96,18 @@ class Execution:
         parameters: Mapping[str, Any],
         record: Any,
         region: str,
+        role: str,
         most_at_once: int | None,
     ) -> None:
-        """``record`` is moto's own entry, kept in step for the List and Describe operations."""
+        """``role`` is the pipeline's: as it, steps are started and files are read.
+
+        ``record`` is moto's own entry, kept in step for the List and Describe operations.
+        """
         self.definition, self.record, self.region = definition, record, region
         self.arn = str(record.arn)
         self.steps: dict[str, StepRecord] = {}
         self.done = threading.Event()
-        self._world, self._shared = world, shared
+        self._world, self._shared, self._role = world, shared, role
         self._results: dict[str, Mapping[str, Any]] = {}
         self._most_at_once = most_at_once or _MOST_AT_ONCE
         self._changed = threading.Condition()
@@ -227,7 +231,7 @@ class Execution:
         return name in self._results and all(step.name in self._results or self._ruled_out(step) for step in branch)
 
     def _launch(self, step: Step) -> None:
-        running = Running(self._world, self.region, self.arn, self._scope)
+        running = Running(self._world, self.region, self.arn, self._scope, self._role)
         record = self.steps[step.name] = StepRecord(step.name, running=running)
         threading.Thread(target=self._live, args=(step, record, running), daemon=True).start()
 
@@ -328,7 +332,7 @@ class Execution:
     def _read(self, uri: str) -> bytes:
         bucket, key = split_uri(uri)
         try:
-            found = self._world.client("s3", self.region).get_object(Bucket=bucket, Key=key)
+            found = self._world.client("s3", self.region, self._role).get_object(Bucket=bucket, Key=key)
         except ClientError as missing:
             raise Unresolved(f"{uri} cannot be read: {missing}") from missing
         return bytes(found["Body"].read())

@@ -113,6 +113,7 @@ class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
             parameters=values,
             record=record,
             region=self.region,
+            role=str(pipeline.role_arn),
             most_at_once=at_once,
         )
         record.rehearsed.start()

@@ -17,6 +17,7 @@ from pathlib import Path
 from subprocess import TimeoutExpired, run
 from typing import Any
 
+from seatrial.rehearsal.aws.iam.authority import Denied, Need
 from seatrial.rehearsal.aws.pipelines.definition import Step
 from seatrial.rehearsal.aws.pipelines.values import Scope
 from seatrial.rehearsal.aws.world import ACCOUNT, World
@@ -45,6 +46,7 @@ class Running:
     region: str
     execution_arn: str
     scope: Scope
+    role: str
     attempt: int = 1
     metadata: dict[str, Any] = field(default_factory=dict)
     stop_asked: threading.Event = field(default_factory=threading.Event)
@@ -57,8 +59,8 @@ class Running:
             self.on_stop()
 
     def client(self, service: str) -> Any:
-        """A client of this very server."""
-        return self.world.client(service, self.region)
+        """A client of this very server, as the pipeline's role."""
+        return self.world.client(service, self.region, self.role)
 
     def job_name(self, step: Step) -> str:
         """As the service names the jobs of a step: at most 63 characters, new for each attempt."""
@@ -139,13 +141,18 @@ def run_lambda(step: Step, running: Running) -> Mapping[str, Any]:
     from moto.awslambda.models import lambda_backends
 
     arn = str(step.document["FunctionArn"])
+    world = running.world
+    try:
+        world.iam.require(world.iam.service_session(running.role), [Need("lambda:InvokeFunction", arn)])
+    except Denied as denied:
+        raise StepFailed(f"ClientError: {denied}") from denied
     function = lambda_backends[ACCOUNT][running.region].get_function(arn)
-    with tempfile.TemporaryDirectory(dir=running.world.folder) as name:
+    with tempfile.TemporaryDirectory(dir=world.folder) as name:
         code, answer = Path(name) / "code", Path(name) / "answer.json"
         with zipfile.ZipFile(BytesIO(function.code_bytes)) as archive:
             archive.extractall(code)
         variables = {
-            **running.world.job_variables(running.region),
+            **world.job_variables(running.region, str(function.role)),
             "PATH": "/usr/bin:/bin",
             **(function.environment_vars or {}),
         }

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from seatrial.clouds.aws.names import model_shell
+from seatrial.clouds.aws.stack import Roles
 
 ACCOUNT = "123456789012"
 IMAGE = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/trial@sha256:{'a' * 64}"
@@ -19,7 +20,7 @@ def stack_table(**more: Any) -> dict[str, Any]:
         "prefix": "trial",
         "artifact_root": "s3://trial-artifacts/dev",
         "image": IMAGE,
-        "roles": {"job": role, "endpoint": role, "pipeline": role},
+        "roles": dict.fromkeys(Roles.model_fields, role),
         "models": model_table("trial", "parcels"),
         **more,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -210,8 +210,7 @@ class _Breaking(Job):
     kind = "processing"
     go_on = threading.Event()
 
-    @staticmethod
-    def image_of(request: Mapping[str, Any]) -> str:
+    def image_uri(self) -> str:
         return ""
 
     def work(self, folder: Path) -> None:

@@ -26,10 +26,13 @@ def test_what_is_furnished_is_cleared_and_what_is_left_is_named(tiny: Path) -> N
             "alarm rehearsal-parcels-error-rate",
             "bucket rehearsal-123456789012",
             "model package group rehearsal-parcels",
-            "role rehearsal-endpoint",
-            "role rehearsal-events",
-            "role rehearsal-job",
-            "role rehearsal-pipeline",
+            *(
+                f"role rehearsal-{name}"
+                for name in (
+                    *("data", "endpoint", "evaluation", "events", "launch", "monitoring"),
+                    *("pipeline", "release", "training"),
+                )
+            ),
             "rule rehearsal-approved",
         ]
         boto3.client("sagemaker", **aws.client_settings()).create_model(

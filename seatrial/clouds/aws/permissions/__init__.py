@@ -1,0 +1,10 @@
+"""Permissions: derived from the compiled pipelines and from the calls that adapters declare, never guessed.
+
+``derive`` gives the grants of a stack's roles; `infra/aws` makes policies of them, ``seatrial permissions`` prints
+them, and the rehearsal enforces them and counts which are used.
+"""
+
+from seatrial.clouds.aws.permissions.derive import derive
+from seatrial.clouds.aws.permissions.grants import ROLES, Grant, Permissions, Place, Role
+
+__all__ = ["ROLES", "Grant", "Permissions", "Place", "Role", "derive"]

@@ -1,0 +1,80 @@
+"""Before every service: requests with a role's credentials are held to the role's policies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from seatrial.rehearsal.aws.faults import wire
+from seatrial.rehearsal.aws.iam import objects
+from seatrial.rehearsal.aws.iam.asked import Asked, Signature, asked, signature
+from seatrial.rehearsal.aws.iam.authority import Authority, Denied, Session
+from seatrial.rehearsal.aws.iam.conditions import NotUnderstood
+from seatrial.rehearsal.aws.iam.needs import needs
+
+PERMISSIONS = "/seatrial/permissions"
+_Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def with_permissions(app: _Wsgi, authority: Authority, account: str) -> _Wsgi:
+    """``app`` behind the door. ``GET /seatrial/permissions`` tells what was used and what was denied."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == PERMISSIONS:
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [json.dumps(authority.told()).encode()]
+        signed = signature(environ)
+        session = authority.session(signed.key) if signed is not None else None
+        enforced = session is not None and authority.enforced(session.role)
+        if signed is None or not (enforced or signed.service == "sts"):
+            return app(environ, start_response)
+        request = asked(environ, signed)
+        try:
+            if session is not None and enforced:
+                _judge(request, session, authority, account)
+            if request.service == "sts" and request.operation == "AssumeRole":
+                _judge_trust(request, signed, session, authority, account)
+        except Denied as denied:
+            return _refused(str(denied), request.style, environ, start_response)
+        return app(environ, start_response)
+
+    return answer
+
+
+def _judge(request: Asked, session: Session, authority: Authority, account: str) -> None:
+    found = needs(request, account)
+    if found is None:
+        raise authority.unknown(session, f"{request.service}:{request.operation or 'an operation it cannot make out'}")
+    authority.require(session, found)
+    if request.service == "s3":
+        listing = objects.listing(request)
+        if listing is not None and not authority.allows(session, listing):
+            authority.require(session, [listing])
+
+
+def _judge_trust(
+    request: Asked, signed: Signature, session: Session | None, authority: Authority, account: str
+) -> None:
+    """The role has a say, too. One that has no policies yet is nobody's design, and lets everybody in."""
+    wanted = str(request.parameters.get("RoleArn", ""))
+    if not authority.enforced(wanted):
+        return
+    caller = session.role if session is not None else f"arn:aws:iam::{account}:root"
+    try:
+        trusted = authority.may_assume(wanted, caller)
+    except NotUnderstood as unknown:
+        raise Denied(f"the rehearsal's IAM does not understand {unknown} in the trust policy of {wanted}") from unknown
+    if not trusted:
+        who = session.arn if session is not None else f"arn:aws:iam::{account}:user/{signed.key}"
+        raise Denied(
+            f"User: {who} is not authorized to perform: sts:AssumeRole on resource: {wanted} because the role's trust "
+            "policy does not name it"
+        )
+
+
+def _refused(message: str, style: str, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    status, code = (400, "AccessDeniedException") if style == "json" else (403, "AccessDenied")
+    line, headers, body = wire.error(style, status, code, message)
+    start_response(line, headers)
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

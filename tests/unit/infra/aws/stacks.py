@@ -1,0 +1,139 @@
+"""Runs the program in this process against Pulumi's own mocks, and keeps every registration as it was requested."""
+
+from __future__ import annotations
+
+import asyncio
+import runpy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi.runtime import mocks, rpc
+from pulumi.runtime.settings import SETTINGS, get_root_resource, set_root_resource
+from pulumi.runtime.stack import run_pulumi_func
+
+PROGRAM = Path(__file__).parents[4] / "infra" / "aws"
+ACCOUNT = "111122223333"
+PROJECT = "seatrial-aws"
+Json = Any
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One resource as the program asked for it."""
+
+    type: str
+    name: str
+    inputs: dict[str, Json]
+    protect: bool
+    parent: str
+    depends: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run of the program registered and exported."""
+
+    resources: tuple[Registered, ...]
+    outputs: dict[str, Json]
+
+    def of(self, kind: str) -> list[Registered]:
+        """Resources whose type ends so: ``s3/bucket:Bucket`` or only ``:Bucket``."""
+        return [each for each in self.resources if each.type.endswith(kind)]
+
+    def one(self, kind: str, name: str) -> Registered:
+        """The only one of that type and name."""
+        (found,) = [each for each in self.of(kind) if each.name == name]
+        return found
+
+
+class _Cloud(mocks.Mocks):
+    """Answers what a provider would compute, and nothing else: an output that is missing here stays missing."""
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Json]]:
+        given = dict(args.inputs)
+        module, _, kind = args.typ.partition("/")
+        name = next((given[key] for key in ("name", "bucket", "modelPackageGroupName") if key in given), args.name)
+        short = kind.partition(":")[0]
+        arn = f"arn:aws:{module.split(':')[1]}:eu-central-1:{ACCOUNT}:{short}/{name}"
+        special = {
+            "aws:iam/role:Role": f"arn:aws:iam::{ACCOUNT}:role/{name}",
+            "aws:s3/bucket:Bucket": f"arn:aws:s3:::{name}",
+            "aws:sns/topic:Topic": f"arn:aws:sns:eu-central-1:{ACCOUNT}:{name}",
+            "aws:ecr/repository:Repository": f"arn:aws:ecr:eu-central-1:{ACCOUNT}:repository/{name}",
+            "aws:kms/key:Key": f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/{args.name}",
+            "aws:cloudwatch/metricAlarm:MetricAlarm": f"arn:aws:cloudwatch:eu-central-1:{ACCOUNT}:alarm:{name}",
+            "aws:cloudwatch/eventRule:EventRule": f"arn:aws:events:eu-central-1:{ACCOUNT}:rule/{name}",
+        }
+        given.setdefault("arn", special.get(args.typ, arn))
+        if short == "key":
+            given["keyId"] = args.name
+        prefixes = {"vpc": "vpc", "subnet": "subnet", "securityGroup": "sg", "routeTable": "rtb", "vpcEndpoint": "vpce"}
+        return f"{prefixes.get(short, 'id')}-{args.name}", given
+
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Json]:
+        return {
+            "aws:index/getCallerIdentity:getCallerIdentity": {
+                "accountId": ACCOUNT,
+                "arn": "a",
+                "userId": "u",
+                "id": "i",
+            },
+            "aws:index/getRegion:getRegion": {"region": "eu-central-1", "id": "eu-central-1", "name": "eu-central-1"},
+            "aws:index/getPartition:getPartition": {"partition": "aws", "id": "aws", "dnsSuffix": "amazonaws.com"},
+        }[args.token]
+
+
+class _Recorder(mocks.MockMonitor):
+    def __init__(self) -> None:
+        super().__init__(_Cloud())
+        self.found: list[Registered] = []
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
+        answer = super().RegisterResource(request)
+        inputs = rpc.deserialize_properties(request.object)
+        names = tuple(urn.split("::")[-1] for urn in request.dependencies)
+        self.found.append(
+            Registered(request.type, request.name, inputs, request.protect, request.parent.split("::")[-1], names)
+        )
+        return answer
+
+
+def settings_of(stack: str) -> dict[str, str]:
+    """``Pulumi.<stack>.yaml`` as Pulumi hands it to the program: structures as JSON, the rest as text."""
+    import json
+
+    table = yaml.safe_load((PROGRAM / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in table.items()}
+
+
+def run(stack: str, changed: Mapping[str, str | None] | None = None, *, preview: bool = False) -> Ran:
+    """Run the program as it is.
+
+    Args:
+        stack: whose settings.
+        changed: settings of the program that differ; ``None``: left out.
+        preview: what only an update would know stays unknown.
+    """
+    config = settings_of(stack)
+    for key, value in (changed or {}).items():
+        if value is None:
+            del config[f"{PROJECT}:{key}"]
+        else:
+            config[f"{PROJECT}:{key}"] = value
+    recorder = _Recorder()
+    pulumi.runtime.set_all_config(config, [])
+    set_root_resource(None)  # type: ignore[arg-type]  # else the stack of the run before this one is kept
+
+    async def program() -> dict[str, Json]:
+        mocks.set_mocks(recorder.mocks, project=PROJECT, stack=stack, preview=preview, monitor=recorder)
+        SETTINGS.outputs.clear()
+        await run_pulumi_func(lambda: runpy.run_path(str(PROGRAM), run_name="__main__") and None)
+        exported = get_root_resource().outputs  # type: ignore[union-attr]
+        return {name: await pulumi.Output.from_input(value).future() for name, value in exported.items()}
+
+    outputs = asyncio.run(program())
+    return Ran(tuple(recorder.found), outputs)
