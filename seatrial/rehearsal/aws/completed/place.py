@@ -11,17 +11,20 @@ from unittest.mock import patch
 def completing() -> Iterator[None]:
     """As long as the block runs. moto reads a service's URL table when its first request arrives."""
     from moto.budgets import urls as budgets_urls
+    from moto.cloudwatch import urls as cloudwatch_urls
     from moto.iam import urls as iam_urls
     from moto.logs import urls as logs_urls
     from moto.s3.models import FakeBucket
 
+    from seatrial.rehearsal.aws.alarms.operations import CloudWatch
     from seatrial.rehearsal.aws.completed.budgets import Budgets
     from seatrial.rehearsal.aws.completed.identity import Identity
     from seatrial.rehearsal.aws.completed.logging import may_deliver
     from seatrial.rehearsal.aws.logs import Logs
 
     with ExitStack() as stack:
-        for module, responder in ((budgets_urls, Budgets), (iam_urls, Identity), (logs_urls, Logs)):
+        responders = ((budgets_urls, Budgets), (cloudwatch_urls, CloudWatch), (iam_urls, Identity), (logs_urls, Logs))
+        for module, responder in responders:
             stack.enter_context(patch.dict(module.url_paths, dict.fromkeys(module.url_paths, responder.dispatch)))
         stack.enter_context(patch.object(FakeBucket, "_log_permissions_enabled_policy", staticmethod(may_deliver)))
         yield
