@@ -96,6 +96,7 @@ class Infra:
             MissingExtra: Pulumi's SDK is not installed.
             UsageError: the settings are wrong.
         """
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # else it tells, on standard error, that a program has ended
         try:
             import pulumi  # noqa: F401
         except ImportError as missing:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
-
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # it would tell, on standard error, that a program has ended
 
 import grpc
 from google.protobuf import empty_pb2
