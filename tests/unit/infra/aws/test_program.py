@@ -205,7 +205,8 @@ def test_a_model_whose_name_is_too_long_is_refused_by_name(two_models: Path) -> 
 def test_a_schedule_exists_only_for_a_monitor_that_exists(two_models: Path) -> None:
     """A rule for a pipeline that nobody wrote would fail every day."""
     assert not [each for each in stacks.run("dev").of(":EventRule") if each.inputs.get("scheduleExpression")]
-    (two_models / "pipelines" / "monitor.py").write_text('"""Looks at production traffic."""\n')
+    monitor = (two_models / "pipelines" / "release.py").read_text().replace("def release(", "def monitor(")
+    (two_models / "pipelines" / "monitor.py").write_text(monitor.replace('name="release"', 'name="monitor"'))
     ran = stacks.run("dev", {"monitor_schedule": "rate(6 hours)"})
     due = [each for each in ran.of(":EventRule") if each.inputs.get("scheduleExpression")]
     assert sorted(each.inputs["name"] for each in due) == ["seatrial-dev-flights-due", "seatrial-dev-night-flights-due"]
