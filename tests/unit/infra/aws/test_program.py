@@ -91,9 +91,13 @@ def test_every_name_is_explicit_and_begins_with_the_prefix() -> None:
 
 def test_tags_go_on_everything_that_can_carry_them() -> None:
     """Held against the SDK's own arguments: a type that is added later cannot be forgotten."""
-    kinds = {each.type for each in stacks.run("dev", EVERYTHING).resources if each.type.startswith("aws:")}
+    ran = stacks.run("dev", EVERYTHING)
+    kinds = {each.type for each in ran.resources if each.type.startswith("aws:")}
     assert {kind for kind in kinds if "tags" in properties(kind)} == TAGGABLE & kinds
-    assert kinds >= TAGGABLE
+    assert all("tags" in properties(kind) for kind in TAGGABLE)
+    for each in ran.resources:
+        if each.type in TAGGABLE:
+            assert ran.outputs["tags"].items() <= each.inputs["tags"].items(), each.name
 
 
 def test_a_resources_own_tags_stay() -> None:
