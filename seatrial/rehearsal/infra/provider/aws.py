@@ -25,7 +25,7 @@ from seatrial.rehearsal.infra.provider import (
     sagemaker,
     sns,
 )
-from seatrial.rehearsal.infra.provider.base import Diff, Props, Unfinished, UnsupportedType, digest_of, is_blob
+from seatrial.rehearsal.infra.provider.base import Diff, Props, Unfinished, UnsupportedType, is_blob
 from seatrial.rehearsal.infra.provider.forms import Fields, agree, required, unhandled
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType, refused, request_problems
 from seatrial.rehearsal.infra.provider.session import PARTITION, Session
@@ -192,10 +192,7 @@ def _outputs(found: Props | None, inputs: Props) -> Props:
 
 
 def _recorded(value: Any) -> Any:
-    if is_blob(value):
-        kind = "archive" if "archive" in value else "asset"
-        return digest_of(kind, value["hash"])
-    return value
+    return {key: each for key, each in value.items() if key != "content"} if is_blob(value) else value
 
 
 def _told(error: Exception) -> str:
