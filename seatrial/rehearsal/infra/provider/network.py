@@ -321,7 +321,9 @@ class VpcEndpoint(OfNetwork):
         self.retag(change)
 
     def delete(self, known: Known) -> None:
-        """Delete it. What is refused is refused in an answer of its own."""
+        """Delete it, if it is there. What is refused is refused in an answer of its own."""
+        if self.find(known.id) is None:
+            return
         answer = self.call("DeleteVpcEndpoints", VpcEndpointIds=[known.id])
         for each in answer.get("Unsuccessful", ()):
             raise self.session.refusal("DeleteVpcEndpoints", each["Error"]["Code"], each["Error"]["Message"])
