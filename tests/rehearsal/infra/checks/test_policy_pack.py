@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -29,6 +30,13 @@ def test_a_seeded_mistake_is_caught_by_its_policy_and_by_no_other(
 def test_every_policy_has_a_seeded_mistake(pack: Analyzer) -> None:
     """A policy that nothing breaks may as well be missing."""
     assert {policy for policy, _ in SEEDS.values()} == set(pack.policies)
+
+
+def test_the_readme_lists_every_policy_with_its_level(pack: Analyzer) -> None:
+    rows = re.findall(
+        r"^\| `([\w-]+)` \| (\w+) \|", (ROOT / "infra" / "policy" / "README.md").read_text(), re.MULTILINE
+    )
+    assert dict(rows) == pack.policies
 
 
 @pytest.mark.parametrize("how", ["up", "preview", "everything"])
