@@ -65,6 +65,14 @@ class AwsProvider:
         self._session = Session(settings)
         self._types = {token: each(self._session) for token, each in TYPES.items()}
 
+    def configure(self, package: str, settings: Props) -> list[str]:
+        """The region is followed, where it is this provider's own; nothing else is."""
+        if package != "aws":
+            return [f"{package} is not applied here"]
+        region = settings.get("region", self._session.region)
+        elsewhere = [f"its region {region} is not {self._session.region}"] if region != self._session.region else []
+        return elsewhere + [f"{key} is not followed" for key in sorted(settings) if key != "region"]
+
     def check(self, type: str, name: str, inputs: Props, olds: Props | None) -> tuple[Props, list[str]]:
         """Complete and examine inputs; every problem at once."""
         resource = self._type(type)
