@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 import seatrial
-from seatrial import project
+from seatrial import clouds, project
 from seatrial.clouds.aws.failures import denial
 from seatrial.clouds.aws.permissions import uses
 from seatrial.rehearsal.aws import Image, OfflineAws
@@ -35,6 +35,7 @@ NEEDED = {
 class Trial:
     """An account whose evaluation job ran once, and can run again."""
 
+    root: Path
     aws: OfflineAws
     account: Account
     request: dict[str, Any]
@@ -81,15 +82,17 @@ def trial(tiny: Path) -> Iterator[Trial]:
         names = [each["ProcessingJobName"] for each in client.list_processing_jobs()["ProcessingJobSummaries"]]
         job = client.describe_processing_job(ProcessingJobName=next(name for name in names if "-decide-" in name))
         given = ("ProcessingInputs", "ProcessingOutputConfig", "ProcessingResources", "AppSpecification", "Environment")
-        yield Trial(aws, account, {key: job[key] for key in (*given, "RoleArn", "StoppingCondition")})
+        yield Trial(tiny, aws, account, {key: job[key] for key in (*given, "RoleArn", "StoppingCondition")})
 
 
-def test_whatever_is_taken_from_a_role_is_missed_by_name(trial: Trial) -> None:
+def test_whatever_is_taken_from_a_role_is_missed_by_name(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     granted = trial.account.permissions.of("evaluation")
     needed = {action for grant in granted if not grant.unused_reason for action in grant.actions}
     assert needed == NEEDED
     assert trial.aws.permissions()["denied"] == []
-    promote(trial)
+    for name, value in trial.aws.environment().items():
+        monkeypatch.setenv(name, value)
+    clouds.load("aws", trial.root / ".seatrial").registry.promote("parcels", 1, expected_champion=None)
     assert trial.again() == ("Completed", "")
     for action in sorted(needed):
         trial.grant(without=action)
@@ -101,18 +104,3 @@ def test_whatever_is_taken_from_a_role_is_missed_by_name(trial: Trial) -> None:
     assert denied == needed
     trial.grant()
     assert trial.again() == ("Completed", "")
-
-
-def promote(trial: Trial) -> None:
-    """The version that was registered is champion, and the next evaluation has to read it."""
-    champion = {
-        "schema": 1,
-        "champion": 1,
-        "previous": None,
-        "versions": {"1": {"promoted_over": None, "rolled_back": False}},
-    }
-    trial.client("s3").put_object(
-        Bucket=f"rehearsal-{ACCOUNT}",
-        Key="artifacts/registry/rehearsal-parcels/champion.json",
-        Body=json.dumps(champion).encode(),
-    )
