@@ -7,6 +7,7 @@ and released again on the mended build.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import time
@@ -247,20 +248,24 @@ class AwsStory:
         )
         told = error_of(self._pipelines, ended, self._tasks(ended))
         assert told is not None
-        raised = {
-            alarm["AlarmName"]: alarm["StateReason"]
-            for alarm in self._client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
-        }
+        errors = self._names.alarm("error_rate") if guarded else ""
+        raised = self._raised(errors) if guarded else ""
         self._line.check(
-            (errors := self._names.alarm("error_rate")) in raised and errors in told.what,
+            bool(raised) and errors in told.what,
             f"alarm {errors} rolled v{version.number} back",
             told.what.splitlines()[0],
-            raised.get(errors, ""),
+            raised,
             told.why,
             otherwise=f"v{version.number} was ended by something else than the guardrail on errors: {told.what}",
             why=told.why,
             todo=told.todo,
         )
+
+    def _raised(self, alarm: str) -> str:
+        """Why an alarm went off the last time; empty when it never did."""
+        history = self._client("cloudwatch").describe_alarm_history(AlarmName=alarm, HistoryItemType="StateUpdate")
+        states = [json.loads(item["HistoryData"])["newState"] for item in history["AlarmHistoryItems"]]
+        return next((str(state["stateReason"]) for state in states if state["stateValue"] == "ALARM"), "")
 
     def _release_on_the_mended_build(self, version: Version) -> None:
         assert self.load is not None
