@@ -19,6 +19,7 @@ from typing import Any, cast
 from seatrial import clouds
 from seatrial.clouds.aws.cloud import AwsCloud
 from seatrial.clouds.aws.names import Names
+from seatrial.clouds.aws.permissions import usage, uses
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.clouds.base import Execution, Pipelines, Prepared, StepState, Version
 from seatrial.clouds.launch import error_of, run_of
@@ -298,6 +299,21 @@ class AwsStory:
             otherwise=f"{lost} of {requests:,} live requests were lost, {wrong} answered wrong:"
             f" {self.load.first_problem()}",
         )
+        self._permitted()
+
+    def _permitted(self) -> None:
+        """Each role did what it is for with what it was granted."""
+        told = self._aws.permissions()
+        used, denied = (uses(told[kind], PREFIX) for kind in ("used", "denied"))
+        found = usage(self._account.permissions, used, denied)
+        self._line.check(
+            not found.denied,
+            found.told(),
+            *(f"{each.role} never used {each.action}, and no reason is known" for each in found.idle),
+            otherwise=f"{found.told()}: "
+            + "; ".join(f"role {each.role} lacks {each.action} on {each.resource}" for each in found.denied),
+            todo="Declare what the adapter asks beside its code, and what a component uses in @component(uses=...).",
+        )
 
     def _clear(self) -> None:
         # a promotion approves, and so starts one release more, which finds it serving
@@ -384,6 +400,13 @@ class AwsStory:
             named == f"v{version.number}" and served["digest"] == version.digest and served["healthy"],
             f"v{version.number} is champion, and the endpoint serves its package",
             otherwise=f"v{version.number} was to serve; the champion is {named}, the endpoint serves {served}",
+        )
+        listed = [(row["name"], row["version"]) for row in self._cloud.endpoints.list()]
+        known = [each.number for each in self._cloud.registry.versions(self._model.name)]
+        self._line.check(
+            listed == [(self._model.name, str(version.number))] and version.number in known,
+            "whoever lists endpoints and versions finds just that",
+            otherwise=f"endpoints are listed as {listed}, versions as {known}",
         )
 
     def _package(self, version: Version) -> Package:
