@@ -10,8 +10,8 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.aws.models import ModelShell
-from infra.aws.roles import JOBS
 from infra.aws.scope import Scope
+from seatrial.component import ROLES as JOBS
 
 Pattern = Mapping[str, Any]
 _RETRY = aws.cloudwatch.EventTargetRetryPolicyArgs(maximum_event_age_in_seconds=3600, maximum_retry_attempts=10)

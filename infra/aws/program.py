@@ -14,13 +14,14 @@ from infra.aws.keys import Keys
 from infra.aws.models import ModelShell
 from infra.aws.network import Network
 from infra.aws.notifications import Notifications
-from infra.aws.roles import JOBS, Permissions, Roles
+from infra.aws.roles import Permissions, Roles
 from infra.aws.scope import Scope
 from infra.aws.settings import read
 from infra.aws.storage import Storage
 from infra.aws.tags import tagging
 from infra.aws.tracking import TrackingServer
 from seatrial import project
+from seatrial.clouds.aws.stack import Roles as RoleOutputs
 
 
 def build() -> None:
@@ -38,7 +39,7 @@ def build() -> None:
     roles = Roles(scope, *([] if workflows is None else [workflows.release.arn]))
     if workflows is not None:
         workflows.allow_release(roles.roles["launch"], images.repository)
-    Permissions(scope, roles, keys.artifacts, images.repository)
+    Permissions(scope, roles, keys.artifacts)
     network = None if settings.network is None else Network(scope, settings.network.cidr, settings.network.zones)
     if settings.tracking is not None:
         TrackingServer(scope, settings.tracking, storage.bucket, keys.artifacts)
@@ -56,7 +57,7 @@ def build() -> None:
         "account": scope.account,
         "prefix": scope.prefix,
         "artifact_root": root,
-        "roles": {role: roles.arn(role) for role in (*JOBS, "endpoint", "pipeline", "launch")},
+        "roles": {role: roles.arn(role) for role in RoleOutputs.model_fields},
         "models": {names.model: names.shell.model_dump() for names in scope.models},
         "kms_key": keys.artifacts.arn,
         "subnets": [] if network is None else network.subnets,

@@ -23,6 +23,7 @@ TAGGABLE = frozenset(
         "aws:ec2/vpcEndpoint:VpcEndpoint",
         "aws:ecr/repository:Repository",
         "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
+        "aws:iam/policy:Policy",
         "aws:iam/role:Role",
         "aws:kms/key:Key",
         "aws:lambda/function:Function",

@@ -64,7 +64,7 @@ def bucket_owner_enforced(stack: Stack, _settings: Settings) -> Iterator[tuple[R
     """``BucketOwnerEnforced`` switches ACLs off."""
     for bucket in stack.of(BUCKET):
         controls = stack.belonging("aws:s3/bucketOwnershipControls:BucketOwnershipControls", bucket, "bucket")
-        said = [rule.get("objectOwnership") for each in controls for rule in each.each("rule")]
+        said = [ownership for each in controls for ownership in each.inside("rule", "objectOwnership")]
         if not any(each in ("BucketOwnerEnforced", UNKNOWN) for each in said):
             yield bucket, "it has no BucketOwnershipControls with BucketOwnerEnforced"
 
@@ -83,7 +83,7 @@ def no_public_principal(resource: Resource, _settings: Settings) -> Iterator[str
             yield f"{statement.label} allows Principal *"
     if (
         resource.type.startswith("aws:lambda/")
-        and resource.says("principal", "*")
+        and resource.props.get("principal") == "*"
         and not resource.given("principalOrgId")
     ):
         yield "principal is *"

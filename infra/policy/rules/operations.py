@@ -13,21 +13,20 @@ _BUDGET = "aws:budgets/budget:Budget"
 @stack_rule(
     "endpoint-alarmed",
     "Every endpoint has its guardrail alarms, before it exists.",
-    settings={"metrics": strings((), "Metrics that one of an endpoint's alarms has to watch; none: any one will do.")},
+    settings={"namespaces": strings(("AWS/SageMaker",), "Namespaces of the metrics that guard an endpoint.")},
 )
 def endpoint_alarmed(stack: Stack, settings: Settings) -> Iterator[tuple[Resource, str]]:
     """A model's package group and its endpoint have one name; a rollout without alarms cannot come back by itself."""
     alarms = stack.of(_ALARM)
+    guarding = [each for each in alarms if each.props.get("namespace") in (*settings["namespaces"], UNKNOWN)]
     for shell in stack.of("aws:sagemaker/modelPackageGroup:ModelPackageGroup", "aws:sagemaker/endpoint:Endpoint"):
         name = shell.props.get("modelPackageGroupName") or shell.props.get("name")
-        watching = [
-            each for each in alarms if name is UNKNOWN or name in _endpoints(each) or UNKNOWN in _endpoints(each)
-        ]
-        if not watching:
+        if not any(name is UNKNOWN or {name, UNKNOWN} & set(_endpoints(each)) for each in guarding):
             yield shell, f"no alarm has the dimension EndpointName={name if isinstance(name, str) else shell.name}"
-        watched = {metric for each in watching for metric in _metrics(each)}
-        if watching and (missing := [each for each in settings["metrics"] if each not in watched]):
-            yield shell, f"none of its alarms watches {', '.join(missing)}"
+    made = {each.props.get("name") for each in alarms}
+    for root in stack.of("pulumi:pulumi:Stack"):
+        if UNKNOWN not in made and (missing := [each for each in _promised(root) if each not in made]):
+            yield root, f"the output models names alarms that no resource makes: {', '.join(missing)}"
 
 
 @resource_rule("alarm-acts", "An alarm tells somebody.", _ALARM)
@@ -64,7 +63,7 @@ def budget_notifies(budget: Resource, _settings: Settings) -> Iterator[str]:
     "aws:cloudwatch/eventTarget:EventTarget",
 )
 def event_target_arrives(target: Resource, _settings: Settings) -> Iterator[str]:
-    """Pipelines are started as a role; topics and queues say themselves whom they let in; the rest keeps what is lost."""
+    """Pipelines are started as a role, topics and queues say whom they let in; the rest has to keep what is lost."""
     arn = target.props.get("arn")
     service = arn.split(":")[2] if isinstance(arn, str) and arn.count(":") >= 5 else UNKNOWN
     if service is UNKNOWN or service in ("sns", "sqs", "logs", "events"):
@@ -84,18 +83,18 @@ def rule_has_target(stack: Stack, _settings: Settings) -> Iterator[tuple[Resourc
 
 
 def _endpoints(alarm: Resource) -> list[object]:
+    """Which endpoints it watches, by one metric or by a formula over some; `UNKNOWN` where that is not known yet."""
     queried = [each["metric"] for each in alarm.each("metricQueries") if isinstance(each.get("metric"), dict)]
-    found: list[object] = []
-    for dimensions in [alarm.props.get("dimensions"), *(each.get("dimensions") for each in queried)]:
-        found.append(dimensions.get("EndpointName") if isinstance(dimensions, dict) else dimensions)
-    return found
+    dimensions = [alarm.props.get("dimensions"), *(each.get("dimensions") for each in queried)]
+    return [each.get("EndpointName") if isinstance(each, dict) else each for each in dimensions]
 
 
-def _metrics(alarm: Resource) -> list[object]:
-    queried = [
-        each["metric"].get("metricName") for each in alarm.each("metricQueries") if isinstance(each.get("metric"), dict)
-    ]
-    return [alarm.props.get("metricName"), *queried]
+def _promised(root: Resource) -> list[str]:
+    """The alarms that a rollout will be told to watch."""
+    models = root.props.get("models")
+    shells = [each for each in models.values() if isinstance(each, dict)] if isinstance(models, dict) else []
+    alarms = [each["alarms"] for each in shells if isinstance(each.get("alarms"), dict)]
+    return [name for each in alarms for name in each.values() if isinstance(name, str)]
 
 
 POLICIES = (endpoint_alarmed, alarm_acts, budget_present, budget_notifies, event_target_arrives, rule_has_target)

@@ -68,6 +68,10 @@ class Resource:
         found = value if isinstance(value, list) else [value]
         return [each for each in found if isinstance(each, dict)]
 
+    def inside(self, name: str, key: str) -> list[Any]:
+        """What those objects have under a key; `UNKNOWN` where the property is."""
+        return [UNKNOWN] if self.props.get(name) is UNKNOWN else [each.get(key) for each in self.each(name)]
+
     def refers_to(self, other: Resource, name: str) -> bool:
         """Whether a property is the other's name or comes from it."""
         if other.urn in self.property_dependencies.get(name, ()):

@@ -47,7 +47,7 @@ def bucket_versioned(stack: Stack, _settings: Settings) -> Iterator[tuple[Resour
     """The way back from a mistake."""
     for bucket in stack.of(BUCKET):
         found = stack.belonging("aws:s3/bucketVersioning:BucketVersioning", bucket, "bucket")
-        states = [each.get("status") for one in found for each in one.each("versioningConfiguration")]
+        states = [status for each in found for status in each.inside("versioningConfiguration", "status")]
         if not any(each in ("Enabled", UNKNOWN) for each in states):
             yield bucket, "it has no BucketVersioning that is Enabled"
 

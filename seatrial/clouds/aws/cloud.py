@@ -36,7 +36,7 @@ def connect(state: Path, stack: str | None = None, *, record: Callable[[Request]
         ProjectError: there is no such stack, or its outputs are wrong.
     """
     outputs = load_stack(state, stack)
-    aws = Aws(outputs.region, record=record)
+    aws = Aws(outputs.region, record=record, only_declared=True)
     registry = AwsRegistry(aws, outputs, state, _digest)
     endpoints = AwsEndpoints(aws, outputs, registry, registry.package_uri)
     return AwsCloud(outputs, aws, registry, AwsTracking(aws, outputs), endpoints)

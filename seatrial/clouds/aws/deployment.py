@@ -20,6 +20,8 @@ from seatrial.project import Endpoint, Rollout
 Json = Any
 REPLACES = "seatrial:replaces"
 """The tag of a configuration that names the one that served before it."""
+TEMPORARY = {"Key": "seatrial:temporary", "Value": "true"}
+"""The tag of an endpoint that nobody calls: one that is left over may be deleted by whoever watches the budget."""
 _SHIFT_MOST = 50  # percent: https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green.html
 _LINEAR_LEAST = 10
 _LONGEST_WAIT_S = 3600

@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from seatrial.clouds.aws import alarms, guardrails, scaling
-from seatrial.clouds.aws.deployment import Plan, deployment_config
+from seatrial.clouds.aws import alarms, guardrails, made, scaling
+from seatrial.clouds.aws.calls import LISTING, Call, declare
+from seatrial.clouds.aws.deployment import TEMPORARY, Plan, deployment_config
 from seatrial.clouds.aws.failures import Refused
 from seatrial.clouds.aws.made import Made, Serving
 from seatrial.clouds.aws.names import Names
@@ -28,6 +29,30 @@ from seatrial.project import Endpoint, Rollout
 Json = Any
 _log = logging.getLogger(__name__)
 _CLOCKS_DIFFER = timedelta(seconds=10)
+
+_ENDPOINT = ("sagemaker:endpoint/{endpoint}",)
+_CHECK = ("sagemaker:endpoint/{endpoint}-check-v*",)
+_ALARMS = ("cloudwatch:alarm:{endpoint}-error-rate", "cloudwatch:alarm:{endpoint}-latency-p99-ms")
+DEPLOYS = declare(
+    *made.MAKES,
+    *scaling.CALLS,
+    Call("sagemaker-runtime:InvokeEndpoint", _CHECK, "replay the golden sample where no caller sees it"),
+    Call(
+        "sagemaker:UpdateEndpoint",
+        (*_ENDPOINT, "sagemaker:endpoint-config/{endpoint}-v*"),
+        "move the traffic to another version",
+    ),
+    Call("cloudwatch:DescribeAlarms", _ALARMS, "see that the guardrails are there, quiet, and as model.toml says"),
+    Call("cloudwatch:DescribeAlarmHistory", _ALARMS, "say what the alarm saw that brought the traffic back"),
+)
+VERIFIES = declare(
+    *made.READS, Call("sagemaker-runtime:InvokeEndpoint", _ENDPOINT, "replay the golden sample through the endpoint")
+)
+ASKS = declare(
+    *made.READS,
+    Call("sagemaker:ListEndpoints", ("*",), "list the endpoints", star_reason=LISTING),
+    Call("sagemaker-runtime:InvokeEndpoint", _ENDPOINT, "ask for predictions"),
+)
 
 
 class AwsEndpoints:
@@ -145,7 +170,8 @@ class AwsEndpoints:
         config = self._made.make_config(plan.check_config())
         try:
             self._told(f"{plan.model} v{plan.version} is starting on {check}")
-            self._made.make("CreateEndpoint", {"EndpointName": check, "EndpointConfigName": config})
+            tags = [*self._stack.tag_list(), TEMPORARY]
+            self._made.make("CreateEndpoint", {"EndpointName": check, "EndpointConfigName": config, "Tags": tags})
             found = self._made.settled(check)
             if found is None or found["EndpointStatus"] != "InService":
                 raise EndpointError(

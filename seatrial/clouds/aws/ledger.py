@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from seatrial.clouds.aws.calls import Call, declare
 from seatrial.clouds.aws.failures import Refused
 from seatrial.clouds.aws.names import Names
 from seatrial.clouds.aws.session import Aws
@@ -20,6 +21,9 @@ from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.clouds.champions import Champions
 from seatrial.errors import RegistryError, ResourceError
 
+_CHAMPION = ("s3:registry/{endpoint}/champion.json",)
+READS = declare(Call("s3:GetObject", _CHAMPION, "read who is champion", may_be_missing=True))
+CHANGES = declare(Call("s3:PutObject", _CHAMPION, "change who is champion"))
 SCHEMA = 1
 _TRIES = 40
 _LONGEST_PAUSE_S = 0.5

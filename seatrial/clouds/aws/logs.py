@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from seatrial.clouds.aws.calls import Call, declare
 from seatrial.clouds.aws.failures import Refused
 from seatrial.clouds.aws.session import Aws
 
@@ -13,6 +14,21 @@ _GROUPS = {
     "training-job": "/aws/sagemaker/TrainingJobs",
     "transform-job": "/aws/sagemaker/TransformJobs",
 }
+READS = declare(
+    Call(
+        "logs:DescribeLogStreams",
+        ("logs:log-group:/aws/sagemaker/ProcessingJobs:*", "logs:log-group:/aws/sagemaker/TrainingJobs:*"),
+        "find a job's log",
+    ),
+    Call(
+        "logs:GetLogEvents",
+        (
+            "logs:log-group:/aws/sagemaker/ProcessingJobs:log-stream:pipelines-*",
+            "logs:log-group:/aws/sagemaker/TrainingJobs:log-stream:pipelines-*",
+        ),
+        "read a job's log",
+    ),
+)
 
 
 class JobLog:

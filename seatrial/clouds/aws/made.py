@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seatrial.clouds.aws.calls import LISTING, Call, declare
 from seatrial.clouds.aws.deployment import REPLACES
 from seatrial.clouds.aws.failures import Refused
 from seatrial.clouds.aws.names import Names
@@ -20,6 +21,35 @@ from seatrial.errors import EndpointError
 from seatrial.project import Endpoint
 
 Json = Any
+_CONFIGS = ("sagemaker:endpoint-config/{endpoint}-v*", "sagemaker:endpoint-config/{endpoint}-check-v*")
+_MODELS = ("sagemaker:model/{endpoint}-????????????",)
+_ENDPOINT = ("sagemaker:endpoint/{endpoint}",)
+_ENDPOINTS = (*_ENDPOINT, "sagemaker:endpoint/{endpoint}-check-v*")
+READS = declare(
+    Call("sagemaker:DescribeEndpoint", _ENDPOINT, "see what the endpoint does"),
+    Call("sagemaker:DescribeEndpointConfig", _CONFIGS[:1], "see what it serves"),
+    Call("sagemaker:ListTags", _CONFIGS[:1], "see what served before"),
+    Call("sagemaker:DescribeModel", _MODELS, "see which version that is"),
+)
+MAKES = declare(
+    *READS,
+    Call("sagemaker:DescribeEndpoint", _ENDPOINTS, "wait for an endpoint"),
+    Call("sagemaker:CreateModel", _MODELS, "make a version ready to be served"),
+    Call("sagemaker:CreateEndpointConfig", _CONFIGS, "say how it is served"),
+    Call("sagemaker:CreateEndpoint", (*_ENDPOINTS, *_CONFIGS), "bring it up"),
+    Call("sagemaker:AddTags", (*_ENDPOINTS, *_CONFIGS, *_MODELS), "tag what is made"),
+    Call("sagemaker:DeleteEndpoint", _ENDPOINTS, "end the endpoint on which a version proved itself"),
+    Call("sagemaker:DeleteEndpointConfig", _CONFIGS, "remove what nobody goes back to"),
+    Call(
+        "sagemaker:DeleteModel",
+        _MODELS,
+        "remove what nobody goes back to",
+        unused_reason="it takes four releases until the first model has nobody who goes back to it",
+    ),
+    Call("sagemaker:ListEndpointConfigs", ("*",), "find what nobody goes back to", star_reason=LISTING),
+    Call("sagemaker:ListModels", ("*",), "find what nobody goes back to", star_reason=LISTING),
+    Call("iam:PassRole", ("role:endpoint",), "let model servers run as their role"),
+)
 _BUSY = ("Creating", "Updating", "RollingBack", "SystemUpdating", "Deleting")
 _FIRST_LOOK_S = 0.05
 _SLOWEST_LOOK_S = 15.0

@@ -14,9 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from seatrial.clouds.aws.calls import Call, declare
 from seatrial.clouds.aws.channels import LOGS
 from seatrial.clouds.aws.check import check
-from seatrial.clouds.aws.failures import Refused
+from seatrial.clouds.aws.failures import Refused, denial
+from seatrial.clouds.aws.logs import READS as READS_LOGS
 from seatrial.clouds.aws.logs import JobLog
 from seatrial.clouds.aws.names import Names
 from seatrial.clouds.aws.parameters import started_with
@@ -38,6 +40,30 @@ from seatrial.errors import ResourceError
 
 Json = Any
 
+_PIPELINE = ("sagemaker:pipeline/{pipeline}",)
+_EXECUTIONS = ("sagemaker:pipeline/{pipeline}/execution/*",)
+LAUNCHES = declare(
+    *READS_LOGS,
+    Call("s3:HeadObject", ("s3:jobs/*",), "see whether a job's file is there already", may_be_missing=True),
+    Call("s3:PutObject", ("s3:jobs/*",), "put a job's file where the job finds it"),
+    Call("sagemaker:DescribePipeline", _PIPELINE, "see what is deployed"),
+    Call("sagemaker:CreatePipeline", _PIPELINE, "deploy a pipeline"),
+    Call(
+        "sagemaker:UpdatePipeline",
+        _PIPELINE,
+        "deploy a pipeline that changed",
+        unused_reason="no pipeline changes in a story",
+    ),
+    Call("sagemaker:ListTags", _PIPELINE, "see whether it has its tags"),
+    Call("sagemaker:AddTags", _PIPELINE, "tag it"),
+    Call("sagemaker:StartPipelineExecution", _PIPELINE, "start it"),
+    Call("sagemaker:DescribePipelineExecution", _EXECUTIONS, "follow it"),
+    Call("sagemaker:ListPipelineExecutionSteps", _EXECUTIONS, "follow its steps"),
+    Call("sagemaker:StopPipelineExecution", _EXECUTIONS, "stop it", unused_reason="nothing is stopped in a story"),
+    Call("sagemaker:DescribeProcessingJob", ("sagemaker:processing-job/pipelines-*",), "find what its tasks did"),
+    Call("s3:GetObject", ("s3:runs/*/logs/files/*",), "read what its tasks did", may_be_missing=True),
+    Call("iam:PassRole", ("role:pipeline",), "let it run as its role"),
+)
 PARALLEL_STEPS = 10
 _SHORTEST_S, _LONGEST_S, _SHARE = 0.2, 10.0, 0.05
 """How long a follower looks away: a share of the time since something last happened, within these."""
@@ -67,7 +93,7 @@ def connect(state: Path, stack: str | None, record: Callable[[SentRequest], None
         record: makes it a dry run.
     """
     outputs = load_stack(state, stack)
-    return AwsPipelines(outputs, Aws(outputs.region, record=record))
+    return AwsPipelines(outputs, Aws(outputs.region, record=record, only_declared=True))
 
 
 class AwsPipelines:
@@ -277,10 +303,16 @@ def _step(said: Mapping[str, Json]) -> StepState:
         name=said["StepName"],
         status=_STEP[said["StepStatus"]],
         job=jobs[0] if jobs else "",
-        reason=said.get("FailureReason", ""),
+        reason=_plain(said.get("FailureReason", "")),
         cached="CacheHitResult" in said,
         seconds=max(0.0, (ended - begun).total_seconds()) if begun else 0.0,
     )
+
+
+def _plain(reason: str) -> str:
+    """Why a step failed; where a role lacks something, that comes first and in plain words."""
+    lacking = denial(reason)
+    return f"{lacking} ({reason})" if lacking and lacking not in reason else reason
 
 
 def _began(step: StepState) -> StepState:

@@ -13,7 +13,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from seatrial.clouds.aws import ledger
 from seatrial.clouds.aws.archive import packed, unpack
+from seatrial.clouds.aws.calls import Call, declare
 from seatrial.clouds.aws.failures import Refused
 from seatrial.clouds.aws.ledger import Ledger
 from seatrial.clouds.aws.names import Names
@@ -39,6 +41,31 @@ DIGEST = "seatrial.package_digest"
 RUN = "seatrial.run"
 ROLE = "seatrial.role"
 """What the mirror last showed: absent, ``champion``, ``replaced`` or ``rolled back``."""
+
+_VERSIONS = ("sagemaker:model-package/{endpoint}/*",)
+_PACKAGES = ("s3:packages/*",)
+READS = declare(
+    *ledger.READS,
+    Call("sagemaker:ListModelPackages", _VERSIONS, "list a model's versions"),
+    Call("sagemaker:DescribeModelPackage", _VERSIONS, "read a version"),
+    Call("s3:GetObject", _PACKAGES, "fetch a version's package"),
+)
+REGISTERS = declare(
+    *READS,
+    Call("s3:HeadObject", _PACKAGES, "see whether a package is kept already", may_be_missing=True),
+    Call("s3:PutObject", _PACKAGES, "keep a version's package"),
+    Call("sagemaker:CreateModelPackage", _VERSIONS, "register a version"),
+)
+PROMOTES = declare(
+    *READS,
+    *ledger.CHANGES,
+    Call("s3:HeadObject", _PACKAGES, "see that a version has its package before it is promoted", may_be_missing=True),
+    Call("sagemaker:UpdateModelPackage", _VERSIONS, "show on a version what became of it"),
+)
+DECIDES = declare(
+    *READS,
+    Call("sagemaker:UpdateModelPackage", _VERSIONS, "approve or reject a version"),
+)
 
 
 class AwsRegistry:

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from seatrial.clouds.aws.calls import LISTING, Call, declare
 from seatrial.clouds.aws.failures import Refused
 from seatrial.clouds.aws.names import VARIANT
 from seatrial.clouds.aws.session import Aws
 from seatrial.clouds.aws.stack import StackOutputs
 
 _SERVICE = "application-autoscaling"
+_TARGETS = ("application-autoscaling:scalable-target/*",)
+_FIXED = "the endpoint keeps its size where the stack names no max_instances"
+CALLS = declare(
+    Call(
+        "application-autoscaling:DescribeScalableTargets",
+        ("*",),
+        "see whether the endpoint scales",
+        star_reason=LISTING,
+    ),
+    Call("application-autoscaling:RegisterScalableTarget", _TARGETS, "let the endpoint scale", unused_reason=_FIXED),
+    Call("application-autoscaling:PutScalingPolicy", _TARGETS, "say when it scales", unused_reason=_FIXED),
+    Call("application-autoscaling:DeregisterScalableTarget", _TARGETS, "stop scaling it", unused_reason=_FIXED),
+    Call(
+        "iam:CreateServiceLinkedRole",
+        ("service-role:sagemaker.application-autoscaling",),
+        "the first endpoint of an account that scales makes the role that Application Auto Scaling acts as",
+        unused_reason=_FIXED,
+    ),
+)
 _PER_INSTANCE = 1000.0
 """Requests a minute that one machine takes before another is added."""
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from seatrial import __version__
 from seatrial.clouds.aws import shapes
+from seatrial.clouds.aws.calls import require_declared
 from seatrial.clouds.aws.failures import Refused, translated
 from seatrial.errors import MissingExtra, ResourceError
 
@@ -49,6 +50,7 @@ class Aws:
         attempts: how often one request is made, when it is throttled, times out or the service fails.
         record: when given, requests that change something are handed to it and **not** sent (``--dry-run``).
         sleep: waits between attempts where capacity is short.
+        only_declared: operations that no adapter declares are refused (``calls``).
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class Aws:
         attempts: int = _ATTEMPTS,
         record: Callable[[Request], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        only_declared: bool = False,
     ) -> None:
         self.region = region
         self._attempts = attempts
         self._record = record
         self._sleep = sleep
+        self._only_declared = only_declared
         self._clients: dict[str, Any] = {}
         self._session: Any = None
         self._lock = threading.Lock()
@@ -114,6 +118,8 @@ class Aws:
         """The items of a listing, whatever its pages are. Raises as :meth:`ask`."""
         from botocore import xform_name
 
+        if self._only_declared:
+            require_declared(service, operation)
         with translated(service, operation, self.region):
             for page in self.client(service).get_paginator(xform_name(operation)).paginate(**parameters):
                 yield from page.get(member, [])
@@ -149,6 +155,22 @@ class Aws:
     def _call(self, service: str, operation: str, parameters: Mapping[str, Json]) -> Json:
         from botocore import xform_name
 
+        if self._only_declared:
+            require_declared(service, operation)
         client = self.client(service)
-        with translated(service, operation, self.region):
+        with translated(service, operation, self.region, _about(parameters), self._who):
             return getattr(client, xform_name(operation))(**parameters)
+
+    def _who(self) -> str:
+        """Whom these credentials stand for; "" where nobody says."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return str(self.client("sts").get_caller_identity()["Arn"])  # everybody may ask this, and needs no grant
+        except (BotoCoreError, ClientError):
+            return ""
+
+
+def _about(parameters: Mapping[str, Json]) -> str:
+    """The object that a request names, for people."""
+    return f"s3://{parameters['Bucket']}/{parameters.get('Key', '')}" if "Bucket" in parameters else ""

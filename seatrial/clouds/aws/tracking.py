@@ -6,11 +6,13 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from seatrial.clouds.aws.calls import Call, declare
 from seatrial.clouds.aws.session import Aws
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.clouds.base import RunRecord
 from seatrial.errors import RegistryError
 
+TRACKS = declare(Call("s3:PutObject", ("s3:runs/*/*.json",), "keep the record of a run"))
 _LONGEST_NAME = 200
 
 

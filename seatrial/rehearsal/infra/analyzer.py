@@ -17,7 +17,7 @@ from typing import IO, Any, Literal
 
 from seatrial.errors import MissingExtra, RehearsalError
 from seatrial.rehearsal.infra.provider.base import is_blob
-from seatrial.rehearsal.infra.registration import Registration
+from seatrial.rehearsal.infra.registered import Registration
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _ASSET = "c44067f5952c0a294b673a41bacd8c17"

@@ -69,9 +69,7 @@ def _restored(new: Any, old: Any, steps: tuple[str | int, ...]) -> Any:
         return new
     if now is _MISSING and rest:
         return new  # what surrounds it is new as a whole
-    if isinstance(new, dict):
-        new[step] = _restored(now, before, rest)
-    elif isinstance(new, list) and isinstance(step, int) and step < len(new):
+    if isinstance(new, dict) or step in _keys(new):
         new[step] = _restored(now, before, rest)
     return new
 

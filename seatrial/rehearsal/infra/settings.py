@@ -13,7 +13,7 @@ import yaml
 from seatrial.errors import SeatrialError, UsageError
 from seatrial.rehearsal.infra.crypter import Crypter
 from seatrial.rehearsal.infra.provider.base import Props
-from seatrial.rehearsal.infra.values import is_secret, plain, secret, secrets_in
+from seatrial.rehearsal.infra.values import plain, secret, secrets_in
 
 _PROJECT_KEYS = {
     "name",

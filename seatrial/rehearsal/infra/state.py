@@ -16,7 +16,7 @@ from typing import Any
 from seatrial.errors import RehearsalError
 from seatrial.rehearsal.infra.crypter import Crypter
 from seatrial.rehearsal.infra.provider.base import SIGNATURE, Props
-from seatrial.rehearsal.infra.values import SECRET, is_secret
+from seatrial.rehearsal.infra.values import SECRET, has_secret, is_secret
 
 STACK = "pulumi:pulumi:Stack"
 PROVIDER = "pulumi:providers:"
@@ -62,6 +62,11 @@ class Resource:
         """Whether it is a provider's, made by this stack, and in the cloud."""
         mine = self.custom and not self.external and not self.pending_replacement
         return mine and not self.type.startswith("pulumi:")
+
+    @property
+    def is_default_provider(self) -> bool:
+        """Whether the engine made it, and no program."""
+        return self.type.startswith(PROVIDER) and self.name.startswith("default")
 
     @property
     def needs(self) -> frozenset[str]:
@@ -119,6 +124,15 @@ class StateFile:
         self._passphrase = passphrase
         self._crypter: Crypter | None = None
 
+    @classmethod
+    def of(cls, folder: Path, project: str, stack: str, passphrase: str) -> StateFile:
+        """Where a stack's record lies below ``folder``."""
+        return cls(folder / "stacks" / project / f"{stack}.json", passphrase)
+
+    def beside(self, project: str, stack: str) -> StateFile:
+        """Another stack's record, in the same place."""
+        return StateFile.of(self.path.parents[2], project, stack, self._passphrase)
+
     def load(self) -> tuple[Resource, ...]:
         """The resources, each after what it needs.
 
@@ -133,11 +147,12 @@ class StateFile:
             deployment = written["deployment"]
             if written["version"] != 3:
                 raise ValueError
-            salt = deployment["secrets_providers"]["state"]["salt"]
+            salt = deployment.get("secrets_providers", {}).get("state", {}).get("salt")
             records = deployment["resources"]
         except (ValueError, KeyError, TypeError) as exc:
             raise _broken(self.path, "It is not a deployment of version 3.") from exc
-        self._crypter = Crypter.of(self._passphrase, salt)
+        if salt is not None:
+            self._crypter = Crypter.of(self._passphrase, salt)
         resources = tuple(self._read(each) for each in records)
         _check(resources, self.path)
         return resources
@@ -146,13 +161,14 @@ class StateFile:
         """Replace the record, at once or not at all."""
         kept = tuple(resources)
         _check(kept, self.path)
-        if self._crypter is None:
-            self._crypter = Crypter.new(self._passphrase)
-        deployment = {
+        if self._crypter is None and any(has_secret([each.inputs, each.outputs]) for each in kept):
+            self._crypter = Crypter.new(self._passphrase)  # costs a second
+        deployment: dict[str, Any] = {
             "manifest": {"time": dt.datetime.now(dt.UTC).isoformat(), "magic": "", "version": "seatrial"},
-            "secrets_providers": {"type": "passphrase", "state": {"salt": self._crypter.state}},
             "resources": [self._written(each) for each in kept],
         }
+        if self._crypter is not None:
+            deployment["secrets_providers"] = {"type": "passphrase", "state": {"salt": self._crypter.state}}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         beside = self.path.with_suffix(".new")
         with beside.open("w", encoding="utf-8") as file:

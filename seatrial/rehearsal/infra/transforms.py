@@ -34,6 +34,10 @@ _MESSAGES = {"custom_timeouts": "customTimeouts", "replacement_trigger": "replac
 _MAPS = {"providers": "providers", "plugin_checksums": "pluginChecksums"}
 
 
+class ProgramEnded(Exception):
+    """The program is not there any more to transform what it registered: it failed for another reason."""
+
+
 class Transforms:
     """Those of the stack, and how any of them is called."""
 
@@ -53,6 +57,7 @@ class Transforms:
 
         Raises:
             RehearsalError: a transform failed in the program.
+            ProgramEnded: it ended meanwhile.
         """
         with self._lock:
             callbacks = [*request.transforms, *self._of_stack]
@@ -85,6 +90,8 @@ class Transforms:
                 callback_pb2.CallbackInvokeRequest(token=callback.token, request=asked.SerializeToString())
             )
         except grpc.RpcError as failed:
+            if failed.code() in (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE):
+                raise ProgramEnded from failed
             raise RehearsalError(
                 f"a transform of {request.name} ({request.type}) failed: {failed.details()}",
                 why="The resource would be registered without it.",

@@ -63,6 +63,13 @@ def is_secret(value: Any) -> bool:
     return isinstance(value, dict) and value.get(SIGNATURE) == SECRET
 
 
+def without_nulls(value: Any) -> Any:
+    """``value`` without members that are null: a provider's way to say that there is nothing."""
+    if isinstance(value, dict):
+        return {key: without_nulls(each) for key, each in value.items() if each is not None}
+    return [without_nulls(each) for each in value] if isinstance(value, list) else value
+
+
 def has_secret(value: Any) -> bool:
     """Whether there is one at any depth."""
     return is_secret(value) or any(has_secret(each) for each in _inside(value))

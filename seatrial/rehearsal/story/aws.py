@@ -8,6 +8,7 @@ and released again on the mended build.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -140,8 +141,9 @@ class AwsStory:
     # stages
 
     def _furnish(self) -> None:
-        self._stack = self._account.furnish(self._builds.sound, self._model, self._documents)
+        self._stack = self._account.furnish(self._builds.sound, self._opened, self._model, self._documents)
         self._names = Names.of(self._stack, self._model.name)
+        self._become(self._account.launching(self._stack))
         self._connect(self._builds.sound)
         release = self._deploy("release", {"version": 1})
         self._account.release_on_approval(
@@ -150,7 +152,8 @@ class AwsStory:
             {"model": self._model.name, "version": "$.detail.ModelPackageVersion"},
         )
         self._line.tell(
-            "a bucket, four roles, a model package group, alarms, and a rule that releases what is approved",
+            f"a bucket, {len(self._account.permissions.roles())} roles with what they need, a model package group,"
+            " alarms, and a rule that releases what is approved",
             self._stack.artifact_root,
         )
 
@@ -300,6 +303,8 @@ class AwsStory:
         # a promotion approves, and so starts one release more, which finds it serving
         for execution in self._executions(f"{self._names.endpoint}-release"):
             self._pipelines.follow(execution, _Meanwhile(self._line))
+        self._become({})  # who launches removes nothing; the account's owner does
+        self._connect(self._builds.sound)
         self._cloud.endpoints.stop(self._model.name)
         self._account.clear()
         left = self._account.left()
@@ -311,6 +316,11 @@ class AwsStory:
         )
 
     # means
+
+    def _become(self, credentials: Mapping[str, str]) -> None:
+        """Whom the adapters act as from the next connection on; nobody in particular: the account's owner."""
+        os.environ.pop("AWS_SESSION_TOKEN", None)
+        os.environ.update({**self._aws.environment(), **credentials})
 
     def _connect(self, image: str) -> None:
         """Take up the stack's outputs with this build of the image, as a person's next command would."""
@@ -392,9 +402,12 @@ class AwsStory:
         return boto3.session.Session().client(service, config=Config(**config), **self._aws.client_settings())
 
     def _caller(self) -> Ask:
+        import boto3
+        from botocore.config import Config
         from botocore.exceptions import ClientError
 
-        runtime = self._client("sagemaker-runtime", retries={"total_max_attempts": 1})
+        once = Config(retries={"total_max_attempts": 1})
+        runtime = boto3.session.Session().client("sagemaker-runtime", config=once)  # as the role that launches
 
         def ask(body: bytes) -> bytes:
             try:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from seatrial.rehearsal.infra.proof import constraints, permissions, schema
 from seatrial.rehearsal.infra.proof.finding import Finding
-from seatrial.rehearsal.infra.registration import Registration
+from seatrial.rehearsal.infra.registered import Registration
 
 __all__ = ["Finding", "prove"]
 

@@ -14,7 +14,7 @@ from typing import Any
 from seatrial.clouds.aws import shapes
 from seatrial.rehearsal.infra.proof.finding import Finding
 from seatrial.rehearsal.infra.provider.base import UNKNOWN
-from seatrial.rehearsal.infra.registration import Registration
+from seatrial.rehearsal.infra.registered import Registration
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Call:
     service: str
     operation: str
     renamed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Property (``metricQueries.metric`` for one inside another) -> path in the request, where its name does not tell."""
+    """Property (``metricQueries.metric``: one inside another) -> path in the request, where its name does not tell."""
 
 
 _NAME = "name"
@@ -204,11 +204,11 @@ def _pairs(shape: Any) -> tuple[Any, Any] | None:
 
 def _scalar(value: Any, shape: Any, path: str) -> Iterator[tuple[str, str]]:
     kind = shape.type_name
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and kind in ("integer", "long") and float(value).is_integer():
-        value = int(value)
-    comparable = {"string": isinstance(value, str), "boolean": isinstance(value, bool)}.get(kind, number)
-    if value == UNKNOWN or not comparable or kind in ("structure", "list", "map", "blob", "timestamp"):
+    if kind in ("integer", "long") and isinstance(value, float) and value.is_integer():
+        value = int(value)  # numbers travel as floats
+    types = {"string": str, "integer": int, "long": int, "float": int | float, "double": int | float}
+    fits = isinstance(value, types.get(kind, ())) and not isinstance(value, bool)
+    if value == UNKNOWN or not fits:
         return  # the provider converts, or the type is wrong: then `schema` says so
     for problem in shapes.conform(shape, value, path, lambda *_: None):
         yield path, problem.removeprefix(f"{path}: ")

@@ -17,7 +17,7 @@ from typing import Any
 from seatrial.errors import MissingExtra
 from seatrial.rehearsal.infra.proof.finding import Finding, nearest
 from seatrial.rehearsal.infra.provider.base import UNKNOWN
-from seatrial.rehearsal.infra.registration import Registration
+from seatrial.rehearsal.infra.registered import Registration
 
 Statement = Mapping[str, Any]
 

@@ -15,6 +15,7 @@ import json
 import re
 import types
 import typing
+import warnings
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Any
 from seatrial.errors import MissingExtra
 from seatrial.rehearsal.infra.proof.finding import Finding, nearest
 from seatrial.rehearsal.infra.provider.base import UNKNOWN, is_blob
-from seatrial.rehearsal.infra.registration import Registration
+from seatrial.rehearsal.infra.registered import Registration
 
 _PACKAGE = "pulumi_aws"
 _TABLE = re.compile(r'resource_modules="""\s*(\[.*?\])\s*"""', re.DOTALL)
@@ -67,7 +68,9 @@ def _arguments(token: str) -> type | None:
     if token not in _classes():
         return None
     module, name = _classes()[token]
-    defined_in = inspect.getmodule(getattr(importlib.import_module(module), name))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of other resources of the same module
+        defined_in = inspect.getmodule(getattr(importlib.import_module(module), name))
     for candidate in (f"{name}InitArgs", f"{name}Args"):
         found = getattr(defined_in, candidate, None)
         if isinstance(found, type):

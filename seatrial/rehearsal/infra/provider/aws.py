@@ -10,13 +10,28 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from seatrial.errors import RehearsalError
-from seatrial.rehearsal.infra.provider import kms, s3, s3_settings
-from seatrial.rehearsal.infra.provider.base import Diff, Props, Unfinished, UnsupportedType, digest_of, is_blob
+from seatrial.rehearsal.infra.provider import (
+    budgets,
+    cloudwatch,
+    ecr,
+    events,
+    firewall,
+    functions,
+    iam,
+    kms,
+    network,
+    s3,
+    s3_settings,
+    sagemaker,
+    sns,
+)
+from seatrial.rehearsal.infra.provider.base import Diff, Props, Unfinished, UnsupportedType, is_blob
 from seatrial.rehearsal.infra.provider.forms import Fields, agree, required, unhandled
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType, refused, request_problems
 from seatrial.rehearsal.infra.provider.session import PARTITION, Session
 
-TYPES: dict[str, type[ResourceType]] = {each.type: each for module in (kms, s3, s3_settings) for each in module.TYPES}
+_MODULES = (budgets, cloudwatch, ecr, events, firewall, functions, iam, kms, network, s3, s3_settings, sagemaker, sns)
+TYPES: dict[str, type[ResourceType]] = {each.type: each for module in _MODULES for each in module.TYPES}
 """Every type that a program may use here."""
 INVOKES = (
     "aws:index/getCallerIdentity:getCallerIdentity",
@@ -177,10 +192,7 @@ def _outputs(found: Props | None, inputs: Props) -> Props:
 
 
 def _recorded(value: Any) -> Any:
-    if is_blob(value):
-        kind = "archive" if "archive" in value else "asset"
-        return digest_of(kind, value["hash"])
-    return value
+    return {key: each for key, each in value.items() if key != "content"} if is_blob(value) else value
 
 
 def _told(error: Exception) -> str:

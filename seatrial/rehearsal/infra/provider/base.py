@@ -49,7 +49,10 @@ class UnsupportedType(RehearsalError):
 
 
 class Unfinished(Exception):
-    """A resource was created, and what belongs to its creation then failed. It is recorded, and replaced next time."""
+    """A resource was created or changed in part before something failed.
+
+    It is recorded as the cloud has it then (`Provider.read`), and the next update does the rest.
+    """
 
     def __init__(self, id: str, outputs: Props, reason: str) -> None:
         """``outputs``: what is known of it."""

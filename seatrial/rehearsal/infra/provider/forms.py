@@ -302,3 +302,7 @@ class Reference(Form):
     def same(self, one: Any, other: Any) -> bool:
         """Compare the ids."""
         return str(one).rpartition("/")[2] == str(other).rpartition("/")[2]
+
+
+TAGS: Fields = {"tags": Field(form=Pairs()), "tagsAll": Field(output=True, form=Map())}
+"""For a service that writes tags as pairs of Key and Value."""

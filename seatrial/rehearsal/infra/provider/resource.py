@@ -13,7 +13,7 @@ from botocore.validate import ParamValidator
 
 from seatrial.rehearsal.aws.strictness import shape_problems
 from seatrial.rehearsal.infra.provider.base import UNKNOWN, Props
-from seatrial.rehearsal.infra.provider.forms import Field, Fields, Form, Map, Pairs
+from seatrial.rehearsal.infra.provider.forms import Fields, Form, Pairs
 from seatrial.rehearsal.infra.provider.session import Session
 
 _TAG_PAIRS = Pairs()
@@ -49,13 +49,6 @@ class Tagging:
             session.call(self.service, self.untags, **{self.address: address, self.removed: stale})
         if wanted:
             session.call(self.service, self.tags, **{self.address: address, self.given: self.form.to_cloud(wanted)})
-
-
-TAGS = {
-    "tags": Field("Tags", Pairs()),
-    "tagsAll": Field(output=True, form=Map()),
-}
-"""For a service whose create request takes tags as pairs of Key and Value."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
-
 from seatrial.rehearsal.infra.provider.base import Props
 from seatrial.rehearsal.infra.provider.forms import Field, Fields, Map, Pairs
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType
@@ -45,7 +43,7 @@ class Bucket(ResourceType):
         name = str(inputs["bucket"])
         if self._exists(name):
             taken = "Your previous request to create the named bucket succeeded and you already own it."
-            raise ClientError({"Error": {"Code": "BucketAlreadyOwnedByYou", "Message": taken}}, self.creates)
+            raise self.session.refusal(self.creates, "BucketAlreadyOwnedByYou", taken)
         self.send(inputs)
         return name
 

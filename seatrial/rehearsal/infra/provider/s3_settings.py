@@ -115,15 +115,8 @@ class Encryption(_Setting):
         return {"Bucket": inputs["bucket"], "ServerSideEncryptionConfiguration": {"Rules": rules}}
 
     def from_answer(self, answer: dict[str, Any]) -> Props | None:
-        """The rules; those that AWS gives every bucket count as none."""
-        rules = _ENCRYPTION.to_program(answer["ServerSideEncryptionConfiguration"]["Rules"])
-        given = [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}]
-        return None if _ENCRYPTION.same(rules, given) else {"rules": rules}
-
-    def problems(self, inputs: Props) -> Iterator[str]:
-        """What cannot be told from a deleted setting."""
-        if _ENCRYPTION.same(inputs["rules"], [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}]):
-            yield "rules: AES256 without a bucket key is what every bucket has; leave the resource out"
+        """The rules."""
+        return {"rules": _ENCRYPTION.to_program(answer["ServerSideEncryptionConfiguration"]["Rules"])}
 
 
 _BLOCKED = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")

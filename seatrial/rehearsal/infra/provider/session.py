@@ -62,6 +62,11 @@ class Session:
         answer: dict[str, Any] = getattr(self.client(service), xform_name(operation))(**request)
         return answer
 
+    @staticmethod
+    def refusal(operation: str, code: str, message: str) -> ClientError:
+        """An error as AWS would have sent it: for what it says in an answer, or does not say in one region of all."""
+        return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
     def ask(self, service: str, operation: str, gone: tuple[str, ...], /, **request: Any) -> dict[str, Any] | None:
         """One request; None where AWS answers with one of the codes ``gone``: there is no such thing."""
         try:

@@ -29,6 +29,7 @@ class Cloud:
         self.aws = aws
         self.provider = AwsProvider(aws.client_settings())
         self._numbers = itertools.count(1)
+        self.standing: list[tuple[str, Props]] = []
 
     def client(self, service: str) -> Any:
         return boto3.client(service, **self.aws.client_settings())
@@ -41,7 +42,14 @@ class Cloud:
         checked, problems = self.provider.check(token, self.name(), inputs, None)
         assert problems == []
         id, outputs = self.provider.create(token, checked)
+        self.standing.append((token, {**outputs, "id": id}))
         return {**outputs, "id": id}
+
+    def clear(self) -> None:
+        """Delete what was made, the latest first."""
+        while self.standing:
+            token, outputs = self.standing.pop()
+            self.provider.delete(token, outputs["id"], outputs)
 
     def bucket(self) -> str:
         return str(self.made("aws:s3/bucket:Bucket")["id"])
@@ -52,9 +60,17 @@ class Cloud:
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
+def offline() -> Iterator[OfflineAws]:
     with OfflineAws() as aws:
-        yield Cloud(aws)
+        yield aws
+
+
+@pytest.fixture
+def cloud(offline: OfflineAws) -> Iterator[Cloud]:
+    cloud = Cloud(offline)
+    yield cloud
+    cloud.clear()
+    assert cloud.provider.inventory() == set()
 
 
 def packed(source: str) -> bytes:

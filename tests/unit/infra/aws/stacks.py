@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import runpy
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pulumi
+import pytest
 import yaml
 from pulumi.runtime import mocks, rpc
 from pulumi.runtime.settings import SETTINGS, get_root_resource, set_root_resource
@@ -19,6 +22,8 @@ PROGRAM = Path(__file__).parents[4] / "infra" / "aws"
 ACCOUNT = "111122223333"
 PROJECT = "seatrial-aws"
 Json = Any
+quiet = pytest.mark.filterwarnings("ignore:.* has been deprecated in favor of:DeprecationWarning")
+"""The SDK warns of its own old classes when it is imported."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,8 @@ class _Cloud(mocks.Mocks):
         prefixes = {"vpc": "vpc", "subnet": "subnet", "securityGroup": "sg", "routeTable": "rtb", "vpcEndpoint": "vpce"}
         return f"{prefixes.get(short, 'id')}-{args.name}", given
 
-    def call(self, args: mocks.MockCallArgs) -> dict[str, Json]:
-        return {
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Json], list[tuple[str, str]] | None]:
+        known: dict[str, dict[str, Json]] = {
             "aws:index/getCallerIdentity:getCallerIdentity": {
                 "accountId": ACCOUNT,
                 "arn": "a",
@@ -84,28 +89,53 @@ class _Cloud(mocks.Mocks):
             },
             "aws:index/getRegion:getRegion": {"region": "eu-central-1", "id": "eu-central-1", "name": "eu-central-1"},
             "aws:index/getPartition:getPartition": {"partition": "aws", "id": "aws", "dnsSuffix": "amazonaws.com"},
-        }[args.token]
+        }
+        return known[args.token], []
 
 
 class _Recorder(mocks.MockMonitor):
+    """Keeps requests with what `mocks.MockMonitor` drops, after the program's transforms, which it does not run."""
+
     def __init__(self) -> None:
         super().__init__(_Cloud())
         self.found: list[Registered] = []
+        self.loops: set[asyncio.AbstractEventLoop] = set()
+
+    def Invoke(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
+        answer = super().Invoke(request)  # type: ignore[no-untyped-call]
+        self._note_loop()
+        return answer
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
-        answer = super().RegisterResource(request)
+        answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        if request.type != "pulumi:pulumi:Stack":
+            self._note_loop()
         inputs = rpc.deserialize_properties(request.object)
+        for transform in self.get_registered_transforms():
+            told = pulumi.ResourceTransformArgs(
+                request.custom, request.type, request.name, inputs, pulumi.ResourceOptions()
+            )
+            changed = transform(told)
+            assert changed is None or isinstance(changed, pulumi.ResourceTransformResult)
+            inputs = inputs if changed is None else dict(changed.props)
         names = tuple(urn.split("::")[-1] for urn in request.dependencies)
         self.found.append(
             Registered(request.type, request.name, inputs, request.protect, request.parent.split("::")[-1], names)
         )
         return answer
 
+    def _note_loop(self) -> None:
+        """The base class makes a loop in every worker's thread, and closes none."""
+        if threading.current_thread() is not threading.main_thread():
+            self.loops.add(asyncio.get_event_loop_policy().get_event_loop())
+
+
+def _main() -> None:
+    runpy.run_path(str(PROGRAM), run_name="__main__")
+
 
 def settings_of(stack: str) -> dict[str, str]:
     """``Pulumi.<stack>.yaml`` as Pulumi hands it to the program: structures as JSON, the rest as text."""
-    import json
-
     table = yaml.safe_load((PROGRAM / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in table.items()}
 
@@ -131,9 +161,13 @@ def run(stack: str, changed: Mapping[str, str | None] | None = None, *, preview:
     async def program() -> dict[str, Json]:
         mocks.set_mocks(recorder.mocks, project=PROJECT, stack=stack, preview=preview, monitor=recorder)
         SETTINGS.outputs.clear()
-        await run_pulumi_func(lambda: runpy.run_path(str(PROGRAM), run_name="__main__") and None)
+        await run_pulumi_func(_main)
         exported = get_root_resource().outputs  # type: ignore[union-attr]
         return {name: await pulumi.Output.from_input(value).future() for name, value in exported.items()}
 
-    outputs = asyncio.run(program())
+    try:
+        outputs = asyncio.run(program())
+    finally:
+        for loop in recorder.loops:
+            loop.close()
     return Ran(tuple(recorder.found), outputs)

@@ -21,7 +21,7 @@ from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import run_in_stack
 from pulumi.runtime.sync_await import _sync_await
 
-PROGRAM = Path(__file__).resolve().parents[3] / "infra" / "aws"
+PROGRAM = Path(__file__).resolve().parents[4] / "infra" / "aws"
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 ARNS = {
     "aws:s3/bucket:Bucket": "arn:aws:s3:::{name}",
@@ -38,7 +38,12 @@ ARNS = {
 }
 ANSWERS = {
     "getCallerIdentity": {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/tester", "userId": "U", "id": "1"},
-    "getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com", "id": "aws", "reverseDnsPrefix": "com.amazonaws"},
+    "getPartition": {
+        "partition": "aws",
+        "dnsSuffix": "amazonaws.com",
+        "id": "aws",
+        "reverseDnsPrefix": "com.amazonaws",
+    },
     "getRegion": {"region": REGION, "name": REGION, "id": REGION, "endpoint": "", "description": "Europe (Frankfurt)"},
 }
 
@@ -65,7 +70,8 @@ class Recorder(mocks.MockMonitor):
     def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> Any:  # noqa: N802
         for transform in self.get_registered_transforms():
             self._transform(transform, request)
-        answer = super().RegisterResource(request)
+        answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        self.kept = [each for each in self.kept if each["urn"] != answer.urn]  # Pulumi's mocks begin a stack themselves
         self.kept.append(
             {
                 "urn": answer.urn,
@@ -92,7 +98,7 @@ class Recorder(mocks.MockMonitor):
         for each in self.kept:
             if each["urn"] == request.urn and each["type"] == "pulumi:pulumi:Stack":
                 each["inputs"] = plain(json_format.MessageToDict(request.outputs))
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
 
 def plain(value: Any) -> Any:
@@ -116,10 +122,13 @@ def main(stack: str, preview: bool) -> None:
     pulumi.runtime.set_all_config(config)
     recorder = Recorder()
 
+    def execute() -> None:
+        runpy.run_path(str(PROGRAM / "__main__.py"), run_name="__main__")
+
     async def program() -> None:
         mocks.set_mocks(recorder.mocks, project="seatrial-aws", stack=stack, preview=preview, monitor=recorder)
         settings.set_root_resource(None)  # type: ignore[arg-type]
-        await run_in_stack(lambda: runpy.run_path(str(PROGRAM / "__main__.py"), run_name="__main__") and None)
+        await run_in_stack(execute)
 
     asyncio.run(program())
     json.dump(recorder.kept, sys.stdout)
