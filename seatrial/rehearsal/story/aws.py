@@ -210,15 +210,15 @@ class AwsStory:
         self._connect(self._builds.broken)
         self._deploy("release", {"version": challenger.number})
         self._expect(challenger)
-        with self.load.phase(f"v{champion.number} serves"):
-            self.load.reach(f"v{champion.number} serves", ENOUGH)
+        self.load.begin(f"v{champion.number} serves")
+        self.load.reach(f"v{champion.number} serves", ENOUGH)
         name = f"v{challenger.number} on a broken build"
-        with self.load.phase(name):
-            ended = self._approve(challenger)
+        self.load.begin(name)
+        ended = self._approve(challenger)
         self._rolled_back(ended, challenger, self.load.of(name))
         after = "after the rollback"
-        with self.load.phase(after):
-            self.load.reach(after, ENOUGH)
+        self.load.begin(after)
+        self.load.reach(after, ENOUGH)
         seen = self.load.of(after)
         self._line.check(
             seen.errors == 0 and set(seen.by_version) == {f"v{champion.number}"},
@@ -272,9 +272,9 @@ class AwsStory:
         self._connect(self._builds.sound)
         prepared = self._deploy("release", {"version": version.number, "again": True})
         name = f"canary of v{version.number}"
-        with self.load.phase(name):
-            execution = self._pipelines.start(prepared, secrets.token_hex(20))
-            self._succeeded(self._pipelines.follow(execution, _Meanwhile(self._line)))
+        self.load.begin(name)
+        execution = self._pipelines.start(prepared, secrets.token_hex(20))
+        self._succeeded(self._pipelines.follow(execution, _Meanwhile(self._line)))
         seen = self.load.of(name)
         self._line.check(
             seen.errors == 0 and len(seen.by_version) == 2,
@@ -283,8 +283,8 @@ class AwsStory:
             otherwise=f"the canary did not shift cleanly: {seen}",
         )
         after = f"v{version.number} serves"
-        with self.load.phase(after):
-            self.load.reach(after, ENOUGH)
+        self.load.begin(after)
+        self.load.reach(after, ENOUGH)
         self._line.check(
             set(self.load.of(after).by_version) == {f"v{version.number}"},
             f"all answers come from v{version.number}",

@@ -12,8 +12,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -92,8 +91,7 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
+    def begin(self, name: str) -> None:
         """Requests sent from now on count for this phase, until the next begins. The callers start with the first."""
         with self._lock:
             self._phases.setdefault(name, _Counts())
@@ -102,7 +100,6 @@ class Load:
             self._threads = [threading.Thread(target=self._call, daemon=True) for _ in range(self._callers)]
             for thread in self._threads:
                 thread.start()
-        yield
 
     def reach(self, name: str, requests: int, *, limit_s: float = 60.0) -> None:
         """Wait until a phase has so many requests.
