@@ -18,7 +18,7 @@ from seatrial.rehearsal.aws.endpoints.traffic import Observation, Traffic
 from seatrial.rehearsal.aws.events import sagemaker_event
 from seatrial.rehearsal.aws.world import World
 
-_LOOK_S = 0.02
+_LOOK_S = 0.05
 _SEND_S = 0.5
 
 
@@ -155,26 +155,29 @@ class Endpoint:
     def _bake(self, seconds: float, alarms: list[str], begun: float) -> None:
         end = time.monotonic() + self._world.waits(seconds)
         while True:
-            for name in alarms:
-                if self._alarmed(name, begun):
-                    raise RolledBack(
-                        f"One or more rollback alarms were raised during the deployment: {name}. "
-                        "Traffic is back on the previous configuration."
-                    )
-            if time.monotonic() >= end or self._over.is_set():
+            raised = self._raised(alarms, begun) if alarms else None
+            if raised is not None:
+                raise RolledBack(
+                    f"One or more rollback alarms were raised during the deployment: {raised}. "
+                    "Traffic is back on the previous configuration."
+                )
+            left = end - time.monotonic()
+            if left <= 0 or self._over.is_set():
                 return
-            self._over.wait(_LOOK_S)
+            self._over.wait(min(_LOOK_S, left))
 
-    def _alarmed(self, name: str, begun: float) -> bool:
+    def _raised(self, names: list[str], begun: float) -> str | None:
+        """The first alarm that is raised, by anybody or by the traffic since ``begun``."""
         cloudwatch = self._world.client("cloudwatch", self._region)
-        for alarm in cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]:
+        found = {alarm["AlarmName"]: alarm for alarm in cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]}
+        for name, alarm in ((name, found[name]) for name in names if name in found):
             if alarm["StateValue"] == "ALARM":
-                return True
+                return name
             if self._traffic.in_alarm(alarm, since=begun, period_s=self._world.waits(alarm["Period"])):
                 reason = f"Threshold crossed on traffic of endpoint {self.name} during a deployment"
                 cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason=reason)
-                return True
-        return False
+                return name
+        return None
 
     # traffic
 
