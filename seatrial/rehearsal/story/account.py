@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from seatrial.clouds.aws.session import new_session
 from seatrial.clouds.aws.stack import Roles, StackOutputs
 
 Json = Any
@@ -20,9 +21,7 @@ class Account:
 
     def __init__(self, client_settings: Mapping[str, str], *, account: str, prefix: str) -> None:
         """Nothing is made yet."""
-        import boto3
-
-        session = boto3.session.Session()
+        session = new_session()
         self._clients = {
             name: session.client(name, **client_settings)
             for name in ("s3", "iam", "events", "sagemaker", "cloudwatch", "application-autoscaling", "logs")
