@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import optuna
 
 TRIALS = 8
-"""The best of twelve was the seventh."""
+"""Of twelve the seventh was the best with the default seed; with another the ninth, by 0.0003."""
 SEARCH_ROWS = 60_000
 """Rows that a trial learns from: a quarter of the flights, and a quarter of the time."""
 SEARCH_TREES = 100
