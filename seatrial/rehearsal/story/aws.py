@@ -20,6 +20,7 @@ from seatrial import clouds
 from seatrial.clouds.aws.cloud import AwsCloud
 from seatrial.clouds.aws.names import Names
 from seatrial.clouds.aws.permissions import usage, uses
+from seatrial.clouds.aws.session import new_session
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.clouds.base import Execution, Pipelines, Prepared, StepState, Version
 from seatrial.clouds.launch import error_of, run_of
@@ -94,6 +95,7 @@ class AwsStory:
         self._pipelines: Pipelines
         self.load: Load | None = None
         """Live traffic, once there is an endpoint."""
+        self._clients: dict[str, Any] = {}
         self.environment = aws.environment()
         """What other programs need to see what the story made; once there is a stack, `seatrial` too."""
 
@@ -207,17 +209,17 @@ class AwsStory:
 
     def _release_on_a_broken_build(self, champion: Version, challenger: Version) -> None:
         assert self.load is not None
+        before, after = f"v{champion.number} serves", "after the rollback"
+        name = f"v{challenger.number} on a broken build"
+        self.load.begin(before)
         self._connect(self._builds.broken)
         self._deploy("release", {"version": challenger.number})
         self._expect(challenger)
-        self.load.begin(f"v{champion.number} serves")
-        self.load.reach(f"v{champion.number} serves", ENOUGH)
-        name = f"v{challenger.number} on a broken build"
+        self.load.reach(before, ENOUGH)
         self.load.begin(name)
         ended = self._approve(challenger)
-        self._rolled_back(ended, challenger, self.load.of(name))
-        after = "after the rollback"
         self.load.begin(after)
+        self._rolled_back(ended, challenger, self.load.of(name))
         self.load.reach(after, ENOUGH)
         seen = self.load.of(after)
         self._line.check(
@@ -284,13 +286,13 @@ class AwsStory:
         )
         after = f"v{version.number} serves"
         self.load.begin(after)
+        self._serving(version)
         self.load.reach(after, ENOUGH)
         self._line.check(
             set(self.load.of(after).by_version) == {f"v{version.number}"},
             f"all answers come from v{version.number}",
             otherwise=f"after the release, answers came from {self.load.of(after).by_version}",
         )
-        self._serving(version)
         total = self.load.phases()
         requests, lost, wrong = (sum(getattr(p, what) for p in total) for what in ("requests", "lost", "wrong"))
         self._line.check(
@@ -418,19 +420,17 @@ class AwsStory:
         predictions = package.predict(package.signature.pack(self.load.rows)).tolist()
         self.load.expect(version.digest, Expected(f"v{version.number}", predictions, package.golden.tolerance))
 
-    def _client(self, service: str, **config: Json) -> Any:
-        import boto3
-        from botocore.config import Config
-
-        return boto3.session.Session().client(service, config=Config(**config), **self._aws.client_settings())
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = new_session().client(service, **self._aws.client_settings())
+        return self._clients[service]
 
     def _caller(self) -> Ask:
-        import boto3
         from botocore.config import Config
         from botocore.exceptions import ClientError
 
         once = Config(retries={"total_max_attempts": 1})
-        runtime = boto3.session.Session().client("sagemaker-runtime", config=once)  # as the role that launches
+        runtime = new_session().client("sagemaker-runtime", config=once)  # as the role that launches
 
         def ask(body: bytes) -> bytes:
             try:
