@@ -32,14 +32,15 @@ class Storage(pulumi.ComponentResource):
         self.bucket = self._bucket("artifacts")
         # S3 delivers access logs only into a bucket with S3's own keys:
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
-        self._settle("logs", logs, None, retention.access_logs_days, self._delivery(logs))
+        delivery = self._settle("logs", logs, None, retention.access_logs_days, self._delivery(logs))
         self._settle("artifacts", self.bucket, key, None, [])
         aws.s3.BucketLogging(
             "artifacts-logging",
             bucket=self.bucket.bucket,
             target_bucket=logs.bucket,
             target_prefix="artifacts/",
-            opts=self._below(),
+            # S3 refuses it as long as it may not write there
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[delivery]),
         )
         self.register_outputs({"bucket": self.bucket.bucket})
 
@@ -55,7 +56,7 @@ class Storage(pulumi.ComponentResource):
         key: aws.kms.Key | None,
         expires_days: int | None,
         statements: Sequence[Statement],
-    ) -> None:
+    ) -> aws.s3.BucketPolicy:
         name = bucket.bucket
         default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
             sse_algorithm="AES256" if key is None else "aws:kms", kms_master_key_id=None if key is None else key.arn
@@ -96,7 +97,7 @@ class Storage(pulumi.ComponentResource):
         )
         both = [bucket.arn, pulumi.Output.concat(bucket.arn, "/*")]
         # S3 refuses two changes of a bucket's access at the same time
-        aws.s3.BucketPolicy(
+        return aws.s3.BucketPolicy(
             f"{kind}-policy",
             bucket=name,
             policy=document(tls_only(both), *statements),

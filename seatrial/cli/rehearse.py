@@ -27,8 +27,15 @@ _CLOUDS = ("aws",)
 
 
 def rehearse(
-    model: Annotated[str, typer.Argument(help="A model's name.")],
+    model: Annotated[str | None, typer.Argument(help="A model's name; with --infra: none.")] = None,
     cloud: Annotated[str, typer.Option(help="aws.")] = "aws",
+    infra: Annotated[
+        bool,
+        typer.Option(
+            "--infra", help="Rehearse the infrastructure alone: preview, up, change, refresh, failure, destroy."
+        ),
+    ] = False,
+    stack: Annotated[str, typer.Option(help="With --infra: the stack whose settings are used.")] = "dev",
     engine: Annotated[
         str,
         typer.Option(
@@ -53,11 +60,27 @@ def rehearse(
     Needs no account and no network. Ends with what was proven and what was not, and an HTML report. model.toml says
     what it begins with ([rehearsal] first) and what guards a rollout ([rollout]).
 
+    With --infra: walk a stack of the Pulumi program in infra/ through its life, and compare state and cloud after each
+    operation, property by property.
+
     Exit codes: 0 everything held, 1 something did not, 2 wrong usage, 130 interrupted.
     """
     if cloud not in _CLOUDS:
         raise UsageError(
             f"there is no offline cloud '{cloud}'", why=f"There is: {', '.join(_CLOUDS)}.", todo="Name it with --cloud."
+        )
+    if infra:
+        if model is not None or serve:
+            raise UsageError(
+                "--infra takes no model, and no --serve",
+                why="The infrastructure is the same for all models, and its rehearsal ends with nothing left.",
+                todo=f"Run: seatrial rehearse --infra --cloud {cloud} --stack {stack}",
+            )
+        _rehearse_infra(cloud, stack, as_json=as_json)
+        return
+    if model is None:
+        raise UsageError(
+            "no model is named", why="A rehearsal walks one through its life.", todo="Name it, or give --infra."
         )
     from seatrial.rehearsal.aws.choice import CHOICES
     from seatrial.rehearsal.story.builds import IMAGE
@@ -100,11 +123,42 @@ def rehearse(
     except KeyboardInterrupt as exc:
         out.print("\n interrupted; nothing of the offline cloud is left")
         raise typer.Exit(INTERRUPTED) from exc
-    if report.failure is not None:
-        if not as_json:
-            found = report.failure
-            print_error(RehearsalError(f"{found.task}: {found.what}", why=found.why, todo=found.todo), as_json=False)
-        raise typer.Exit(1)
+    _end(report, as_json=as_json)
+
+
+def _end(report: RehearsalReport, *, as_json: bool) -> None:
+    if report.failure is None:
+        return
+    if not as_json:
+        found = report.failure
+        print_error(RehearsalError(f"{found.task}: {found.what}", why=found.why, todo=found.todo), as_json=False)
+    raise typer.Exit(1)
+
+
+def _rehearse_infra(cloud: str, stack: str, *, as_json: bool) -> None:
+    from seatrial.rehearsal.infra.rehearse import rehearse_infra
+    from seatrial.rehearsal.story.timeline import Timeline
+
+    opened = project.load()
+    out = console(stderr=as_json)
+    out.print(f"\n [bold]infra/{escape(cloud)}[/]  rehearsal  ({escape(stack)}, offline)\n", soft_wrap=True)
+    page = opened.state / "rehearsals" / f"infra-{cloud}-{stack}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}.html"
+    try:
+        with interruptible(), out.status("starting the offline cloud") as status:
+            line = Timeline(
+                told=lambda moment: _print_moment(out, moment),
+                doing=lambda text: status.update(escape(text[:200])),
+            )
+            report = rehearse_infra(opened.root / "infra" / cloud, stack, line)
+    except KeyboardInterrupt as exc:
+        out.print("\n interrupted; nothing of the offline cloud is left")
+        raise typer.Exit(INTERRUPTED) from exc
+    _write(report, page)
+    if as_json:
+        print_json({**asdict(report), "started": report.started.isoformat(), "report": str(page)})
+    else:
+        _print_report(out, report, str(page))
+    _end(report, as_json=as_json)
 
 
 def _print_moment(out: Console, moment: Moment) -> None:

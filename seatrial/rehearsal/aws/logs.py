@@ -1,10 +1,11 @@
-"""CloudWatch Logs: moto's, which reads over the prefix by which everybody finds a job's stream."""
+"""CloudWatch Logs: moto's, which reads over the prefix by which everybody finds a job's stream, and over a new key."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from moto.logs.exceptions import ResourceNotFoundException
 from moto.logs.responses import LogsResponse
 
 
@@ -22,6 +23,22 @@ class Logs(LogsResponse):  # type: ignore[misc]  # moto counts as Any
             if not self._streams:
                 return json.dumps({"events": [], "searchedLogStreams": []})
         return super().filter_log_events()
+
+    def associate_kms_key(self) -> str:
+        """Encrypt a group's new lines with a key."""
+        self._group().kms_key_id = self._get_param("kmsKeyId")
+        return "{}"
+
+    def disassociate_kms_key(self) -> str:
+        """Encrypt them with AWS's own again."""
+        self._group().kms_key_id = None
+        return "{}"
+
+    def _group(self) -> Any:
+        group = self.logs_backend.groups.get(self._get_param("logGroupName"))
+        if group is None:
+            raise ResourceNotFoundException()
+        return group
 
     def _get_param(self, param_name: str, if_none: Any = None) -> Any:
         if param_name == "logStreamNames" and self._streams is not None:

@@ -5,6 +5,7 @@ Where moto forgets what an update does not mention, and makes two versions of on
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any, ClassVar
 
@@ -59,6 +60,37 @@ class RegistryOperations(ListOperations):
             del packages[each.arn]
         del self.sagemaker_backend.model_package_groups[name]
         return EmptyResult()
+
+    def put_model_package_group_policy(self) -> Any:
+        """Remember who else may read a group."""
+        group = self._group()
+        try:
+            json.loads(self.params["ResourcePolicy"])
+        except ValueError as unreadable:
+            raise invalid(f"Invalid resource policy for {group.arn}: {unreadable}") from unreadable
+        group.resource_policy = self.params["ResourcePolicy"]
+        return ActionResult({"ModelPackageGroupArn": group.arn})
+
+    def get_model_package_group_policy(self) -> Any:
+        """The policy, as it was put."""
+        return ActionResult({"ResourcePolicy": self._policy_of(self._group())})
+
+    def delete_model_package_group_policy(self) -> Any:
+        """Forget the policy."""
+        group = self._group()
+        self._policy_of(group)
+        del group.resource_policy
+        return EmptyResult()
+
+    def _group(self) -> Any:
+        return self.sagemaker_backend.describe_model_package_group(self.params["ModelPackageGroupName"])
+
+    @staticmethod
+    def _policy_of(group: Any) -> str:
+        policy: str | None = getattr(group, "resource_policy", None)
+        if policy is None:
+            raise invalid(f"Cannot find resource policy for model package group {group.arn}.")
+        return policy
 
     @executed
     def delete_model_package(self) -> Any:

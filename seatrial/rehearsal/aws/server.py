@@ -9,6 +9,7 @@ from typing import Any
 
 from seatrial.errors import MissingExtra, ResourceError
 from seatrial.rehearsal.aws.calls import Calls
+from seatrial.rehearsal.aws.completed import completing
 from seatrial.rehearsal.aws.conditional import with_atomic_conditions
 from seatrial.rehearsal.aws.faults.door import with_faults
 from seatrial.rehearsal.aws.iam.door import with_permissions
@@ -27,28 +28,26 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
         ResourceError: the port is taken.
     """
     try:
-        from moto.logs import urls as logs_urls
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
         from moto.sagemaker import urls
         from moto.sagemakerruntime import urls as runtime_urls
         from werkzeug.serving import make_server
     except ModuleNotFoundError as missing:
         raise MissingExtra("The offline AWS", "moto[server]", "rehearse") from missing
+    from seatrial.rehearsal.aws.alarms.watch import watching
     from seatrial.rehearsal.aws.endpoints.operations import Runtime
     from seatrial.rehearsal.aws.events import delivering
-    from seatrial.rehearsal.aws.logs import Logs
     from seatrial.rehearsal.aws.pipelines.execution import Shared
     from seatrial.rehearsal.aws.responses import SageMaker
+    from seatrial.rehearsal.aws.schedule import scheduling
 
     # moto reads a service's URL table when its first request arrives, and has no other hook.
-    before = [(module, dict(module.url_paths)) for module in (urls, runtime_urls, logs_urls)]
+    before = [(module, dict(module.url_paths)) for module in (urls, runtime_urls)]
     bound: Any = type("SageMaker", (SageMaker,), {"world": world, "shared": Shared()})
     urls.url_paths["{0}/$"] = bound.dispatch
     runtime: Any = type("Runtime", (Runtime,), {"world": world})
     for path in runtime_urls.url_paths:
         runtime_urls.url_paths[path] = runtime.dispatch
-    for path in logs_urls.url_paths:
-        logs_urls.url_paths[path] = Logs.dispatch
     moto = saying_unsupported(with_atomic_conditions(DomainDispatcherApplication(create_backend_app)))
     app = Calls(with_permissions(with_faults(moto, world), world.iam, ACCOUNT), bound)
     try:
@@ -63,7 +62,7 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
     thread.start()
     try:
         world.endpoint_url = f"http://{LOOPBACK}:{server.server_port}"
-        with delivering(world):
+        with completing(), delivering(world), watching(world), scheduling(world):
             yield world.endpoint_url
     finally:
         world.close()

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 _SERVICES = (
     "sagemaker", "sagemaker-runtime", "s3", "logs", "cloudwatch", "events", "sqs", "iam", "sts", "lambda", "ecr",
+    "kms", "sns", "ec2", "budgets",
 )  # fmt: skip
 
 

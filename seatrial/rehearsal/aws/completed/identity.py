@@ -1,0 +1,31 @@
+"""IAM: moto's, with the audiences of identity providers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.responses import EmptyResult
+from moto.iam.responses import IamResponse
+
+
+class Identity(IamResponse):  # type: ignore[misc]  # moto counts as Any
+    """One request."""
+
+    def _audiences(self) -> list[str]:
+        provider = self.backend.get_open_id_connect_provider(self._get_param("OpenIDConnectProviderArn"))
+        audiences: list[str] = provider.client_id_list
+        return audiences
+
+    def add_client_id_to_open_id_connect_provider(self) -> Any:
+        """Accept tokens for one more audience; one that is accepted already is no error."""
+        audiences, asked = self._audiences(), self._get_param("ClientID")
+        if asked not in audiences:
+            audiences.append(asked)
+        return EmptyResult()
+
+    def remove_client_id_from_open_id_connect_provider(self) -> Any:
+        """Accept them no longer; one that was not accepted is no error."""
+        audiences, asked = self._audiences(), self._get_param("ClientID")
+        if asked in audiences:
+            audiences.remove(asked)
+        return EmptyResult()

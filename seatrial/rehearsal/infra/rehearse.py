@@ -1,0 +1,114 @@
+"""Stages a rehearsal of infrastructure: the offline AWS, the provider, a place for the state; gives the report."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from seatrial.errors import ProjectError, SeatrialError
+from seatrial.rehearsal.aws import OfflineAws
+from seatrial.rehearsal.infra.lifecycle import Infra
+from seatrial.rehearsal.infra.provider.aws import AwsProvider
+from seatrial.rehearsal.infra.script import read_script
+from seatrial.rehearsal.infra.settings import read_settings
+from seatrial.rehearsal.infra.story import InfraStory
+from seatrial.rehearsal.story.timeline import Timeline
+from seatrial.reports.rehearsal import Operations, RehearsalReport
+from seatrial.reports.report import Failure, NextStep
+
+PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 a variable's name
+_PROVEN = (
+    "the program as it is, run by Pulumi's own SDK in a process of its own, registers resources that can be made",
+    "every resource type that it uses is applied to the offline AWS through its public API, and read back from there",
+    "an update is what its preview said; again, it does nothing; a changed setting changes what it must, alone",
+    "what somebody deletes by hand is noticed and made again; what broke off half-way is finished, nothing twice",
+    "everything is deleted before what it needs, and nothing is left",
+)
+_PROVEN_PROTECTED = "what is protected cannot be destroyed by mistake"
+_NOT_PROVEN = (
+    "Pulumi's own engine and command line: this engine is ours, written to the same protocol",
+    "the AWS provider itself: its defaults, its diffs, its order of calls, its waiting and its retries",
+    "AWS where the offline AWS is laxer: quotas, names that others have taken, the wording of errors",
+    "eventual consistency, and how long anything takes",
+    "whether who deploys is allowed to: the offline AWS asks nobody here",
+)
+
+
+def rehearse_infra(program: Path, stack: str, line: Timeline) -> RehearsalReport:
+    """Rehearse a stack's life on the offline AWS.
+
+    What goes wrong is the report's ``failure``: a rehearsal that breaks off has found something.
+
+    Args:
+        program: the folder with ``Pulumi.yaml`` and ``rehearsal.toml``.
+        stack: such as ``dev``.
+        line: is told what happens; its clock runs already.
+
+    Raises:
+        UsageError: the program's settings or its script are wrong.
+        MissingExtra: Pulumi's SDK is not installed.
+    """
+    started = dt.datetime.now(dt.UTC)
+    script = read_script(program)
+    region = _region(program, stack)
+    failure: Failure | None = None
+    with tempfile.TemporaryDirectory(prefix="seatrial-infra-") as state, OfflineAws(engine="none") as aws:
+        provider = AwsProvider(aws.client_settings(region))
+        infra = Infra(
+            program,
+            stack,
+            provider,
+            Path(state),
+            passphrase=os.environ.get(PASSPHRASE),
+            environment=_environment(aws, region),
+            told=lambda step: line.going_on(str(step)),
+        )
+        story = InfraStory(infra, provider, aws, script, _s3(aws, region), line)
+        protected = False
+        try:
+            story.tell()
+            protected = any("protected" in moment.text for moment in line.moments)
+        except SeatrialError as found:
+            failure = Failure(line.stage_now, found.what, found.why, found.todo)
+        calls = aws.calls()
+    compared = f"after each of {len(story.comparisons)} operations state and cloud agreed in "
+    compared += f"{sum(properties for _, properties in story.comparisons):,} comparisons of properties"
+    return RehearsalReport(
+        model=f"{program.parent.name}/{program.name} ({stack})",
+        cloud="aws",
+        started=started,
+        seconds=line.seconds,
+        isolation="",
+        moments=tuple(line.moments),
+        operations=Operations(calls["executed"], calls["stored"], calls["unsupported"]),
+        proven=() if failure else (*_PROVEN, *((_PROVEN_PROTECTED,) if protected else ()), compared),
+        not_proven=(*(("the rest of the story: it broke off",) if failure else ()), *_NOT_PROVEN),
+        failure=failure,
+        next_steps=() if failure else (NextStep(f"pulumi preview -C {program} -s {stack}", "With Pulumi itself:"),),
+    )
+
+
+def _region(program: Path, stack: str) -> str:
+    said = read_settings(program.resolve(), stack, os.environ.get(PASSPHRASE)).of_package("aws").get("region")
+    if not said:
+        raise ProjectError(
+            f"Pulumi.{stack}.yaml does not say aws:region",
+            why="The provider would take it from whoever runs it.",
+            todo="Set it: pulumi config set aws:region eu-central-1.",
+        )
+    return str(said)
+
+
+def _environment(aws: OfflineAws, region: str) -> dict[str, str]:
+    """The program's: of AWS it knows the offline one alone."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_", "SEATRIAL_"))}
+    return own | aws.environment(region)
+
+
+def _s3(aws: OfflineAws, region: str) -> Any:
+    import boto3
+
+    return boto3.session.Session().client("s3", **aws.client_settings(region))
