@@ -105,6 +105,7 @@ class Budget(pulumi.ComponentResource):
             timeout=60,
             memory_size=128,
             environment=aws.lambda_.FunctionEnvironmentArgs(variables={"PREFIX": scope.prefix}),
+            kms_key_arn=key.arn,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[log, allowed]),
         )
         permission = aws.lambda_.Permission(
