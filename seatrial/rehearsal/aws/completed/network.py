@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.ec2.exceptions import InvalidParameterValueError, InvalidSecurityGroupRuleIdNotFoundError
+from moto.ec2.exceptions import EC2ClientError, InvalidParameterValueError, InvalidSecurityGroupRuleIdNotFoundError
 from moto.ec2.responses import EC2Response
 
 _PEERS = ("CidrIpv4", "CidrIpv6", "PrefixListId", "ReferencedGroupId")
@@ -15,6 +15,35 @@ _NO_PORT = -1
 
 class Network(EC2Response):  # type: ignore[misc]  # moto counts as Any
     """One request."""
+
+    def create_vpc_endpoint(self) -> Any:
+        """moto's, which lets a second gateway take the first one's routes."""
+        service, tables = self._get_param("ServiceName"), set(self._get_param("RouteTableIds", []))
+        for each in self.ec2_backend.vpc_end_points.values():
+            taken = tables & set(each.route_table_ids or ())
+            if taken and each.service_name == service and each.state == "available":
+                told = f"route table {', '.join(sorted(taken))} already has a route with destination-prefix-list-id"
+                raise EC2ClientError("RouteAlreadyExists", f"{told} {each.destination_prefix_list_id}")
+        return super().create_vpc_endpoint()
+
+    def associate_route_table(self) -> Any:
+        """moto's, which says yes to a second table of a subnet and keeps the first."""
+        table, subnet = self._get_param("RouteTableId"), self._get_param("SubnetId")
+        for each in self.ec2_backend.describe_route_tables(filters={"association.subnet-id": [subnet]}):
+            if each.id != table:
+                told = f"the specified association for route table {table} conflicts with an existing association"
+                raise EC2ClientError("Resource.AlreadyAssociated", told)
+        return super().associate_route_table()
+
+    def delete_security_group(self) -> Any:
+        """moto's, which deletes a group that another one's rules name."""
+        id = self._get_param("GroupId")
+        for groups in self.ec2_backend.groups.values():
+            for each in groups.values():
+                named = {rule.source_group.get("GroupId") for rule in (*each.ingress_rules, *each.egress_rules)}
+                if each.id != id and id in named:
+                    raise EC2ClientError("DependencyViolation", f"resource {id} has a dependent object")
+        return super().delete_security_group()
 
     def modify_vpc_endpoint(self) -> Any:
         """moto's, which does not know of private names."""

@@ -10,6 +10,7 @@ from unittest.mock import patch
 @contextmanager
 def completing() -> Iterator[None]:
     """As long as the block runs. moto reads a service's URL table when its first request arrives."""
+    from moto.awslambda.policy import Policy
     from moto.budgets import urls as budgets_urls
     from moto.ec2 import urls as ec2_urls
     from moto.ec2.models.security_groups import SecurityGroupRule
@@ -18,6 +19,7 @@ def completing() -> Iterator[None]:
     from moto.s3.models import FakeBucket
 
     from seatrial.rehearsal.aws.completed.budgets import Budgets
+    from seatrial.rehearsal.aws.completed.functions import once
     from seatrial.rehearsal.aws.completed.identity import Identity
     from seatrial.rehearsal.aws.completed.logging import may_deliver
     from seatrial.rehearsal.aws.completed.network import Network, described, remembering
@@ -26,6 +28,7 @@ def completing() -> Iterator[None]:
     responders = ((budgets_urls, Budgets), (ec2_urls, Network), (iam_urls, Identity), (logs_urls, Logs))
     changed = (
         (FakeBucket, "_log_permissions_enabled_policy", staticmethod(may_deliver)),
+        (Policy, "add_statement", once(Policy.add_statement)),
         (SecurityGroupRule, "__init__", remembering(SecurityGroupRule.__init__)),
         (SecurityGroupRule, "description", property(described)),
     )
