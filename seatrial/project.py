@@ -328,6 +328,11 @@ def settings_now(place: str, owner: str, names: list[str]) -> dict[str, Any]:
     return found
 
 
+def knows_stacks(target: str, state: Path) -> bool:
+    """Whether there is any stack that :func:`stack_outputs` could mean."""
+    return bool(os.environ.get("SEATRIAL_STACK")) or any((state / "stacks").glob(f"{target}.*.json"))
+
+
 def stack_outputs(kind: type[T], target: str, state: Path, name: str | None = None) -> T:
     """Read what a deployed stack exported: ``pulumi stack output --json``, saved.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from seatrial import __version__
-from seatrial.cli import compile, endpoint, graph, launch, models, predict, rehearse, report, run, serve
+from seatrial.cli import compile, endpoint, graph, launch, models, permissions, predict, rehearse, report, run, serve
 from seatrial.cli.output import print_error
 from seatrial.errors import ResourceError, SeatrialError
 
@@ -38,6 +38,7 @@ app.command("graph")(graph.graph)
 app.command("predict")(predict.predict)
 app.command("serve")(serve.serve)
 app.command("models")(models.models)
+app.command("permissions")(permissions.permissions)
 app.command("report")(report.report)
 app.add_typer(endpoint.app, name="endpoint")
 

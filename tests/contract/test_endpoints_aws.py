@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from seatrial.clouds.aws import guardrails
+from seatrial.clouds.aws import alarms, guardrails
 from seatrial.clouds.aws.cloud import AwsCloud, connect
 from seatrial.clouds.aws.deployment import Plan, deployment_config, routing
 from seatrial.clouds.aws.endpoints import AwsEndpoints
 from seatrial.clouds.aws.names import Names, model_shell
 from seatrial.clouds.aws.session import Aws, Request
 from seatrial.clouds.aws.stack import StackOutputs
-from seatrial.errors import EndpointError, RegistryError, SeatrialError, UsageError
+from seatrial.errors import EndpointError, ProjectError, RegistryError, SeatrialError, UsageError
 from seatrial.project import Endpoint, Rollout
 from tests.contract.aws_stack import GUARDED
 from tests.contract.conftest import aws_harbour
@@ -126,13 +126,75 @@ def test_the_champion_stays_when_only_its_new_machines_fail(harbour: Harbour, st
     endpoints = harbour.endpoints
     assert isinstance(endpoints, AwsEndpoints)
     endpoints._stack = stack.model_copy(update={"endpoint": stack.endpoint.model_copy(update={"instances": 2})})
-    with (
-        traffic(harbour, 2),
-        pytest.raises(EndpointError, match="parcels v2 was rolled back by SageMaker") as caught,
-    ):
-        harbour.deploy(2, rollout=GUARDED)
+    with ExitStack() as callers:
+
+        def call() -> None:
+            callers.enter_context(traffic(harbour, 2))
+
+        with pytest.raises(EndpointError, match="parcels v2 was rolled back by SageMaker") as caught:
+            harbour.deploy(2, rollout=GUARDED, before_switch=call)
+        assert f"{stack.prefix}-parcels-error-rate: Threshold Crossed" in caught.value.what
     assert "The champion is v2." in caught.value.why
     assert (endpoints.get(MODEL).version, harbour.champion) == ("2", 2)
+
+
+def failing_after_the_proof(harbour: Harbour, stack: StackOutputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The alarm goes off, not by this rollout, before any traffic moves."""
+    prove: Any = vars(AwsEndpoints)["_prove"]
+
+    def prove_and_fail(*given: Any) -> None:
+        prove(harbour.endpoints, *given)
+        Aws(stack.region).client("cloudwatch").set_alarm_state(
+            AlarmName=stack.models[MODEL].alarms["error_rate"], StateValue="ALARM", StateReason="v1 fails"
+        )
+
+    monkeypatch.setattr(harbour.endpoints, "_prove", prove_and_fail)
+
+
+def test_what_serves_may_not_be_in_alarm_when_the_traffic_is_to_move(
+    harbour: Harbour, stack: StackOutputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be brought back at once, and the challenger would be blamed."""
+    harbour.deploy(1)
+    monkeypatch.setattr(alarms, "_LONGEST_S", 0.0)
+    failing_after_the_proof(harbour, stack, monkeypatch)
+    with pytest.raises(EndpointError, match=r"before any traffic was moved: t\d+-parcels-error-rate: v1 fails"):
+        harbour.deploy(2, rollout=GUARDED)
+    assert (harbour.endpoints.get(MODEL).version, harbour.champion) == ("1", 1)
+
+
+def test_a_rollout_waits_for_an_alarm_that_ends(
+    harbour: Harbour, stack: StackOutputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A former rollout's errors are no reason to bring this one back."""
+    harbour.deploy(1)
+    heard: list[str] = []
+    monkeypatch.setattr(harbour.endpoints, "_told", heard.append)
+    failing_after_the_proof(harbour, stack, monkeypatch)
+    assert harbour.deploy(2, rollout=GUARDED).version == "2"
+    assert any("waiting for the alarm to end" in each and "v1 fails" in each for each in heard)
+
+
+def test_a_rollout_without_its_alarms_is_refused_before_anything_is_made(harbour: Harbour, stack: StackOutputs) -> None:
+    """In the stack's outputs, in the account, and with the rule that model.toml says."""
+    harbour.deploy(1)
+    endpoints = harbour.endpoints
+    assert isinstance(endpoints, AwsEndpoints)
+    before = left(stack)
+    stricter = Rollout(steps=(20, 100), guardrails={"error_rate": 0.01, "latency_p99_ms": 60_000})
+    with pytest.raises(EndpointError, match=r"error-rate: Threshold is 0\.05, and model\.toml says 0\.01"):
+        harbour.deploy(2, rollout=stricter)
+    shell = stack.models[MODEL]
+    Aws(stack.region).submit("cloudwatch", "DeleteAlarms", AlarmNames=[shell.alarms["error_rate"]])
+    with pytest.raises(EndpointError, match=r"no alarm for error_rate \(t\d+-parcels-error-rate\)") as caught:
+        harbour.deploy(2, rollout=GUARDED)
+    assert "No traffic was moved." in caught.value.why
+    endpoints._stack = stack.model_copy(
+        update={"models": {MODEL: shell.model_copy(update={"alarms": {"latency_p99_ms": "x"}})}}
+    )
+    with pytest.raises(ProjectError, match="the stack has no alarm for the guardrail 'error_rate' of model 'parcels'"):
+        harbour.deploy(2, rollout=GUARDED)
+    assert (left(stack), harbour.champion) == (before, 1)
 
 
 @pytest.mark.parametrize("last", ["CreateEndpoint", "PutObject", "UpdateEndpoint"])
@@ -165,10 +227,11 @@ def test_stopping_leaves_nothing(
     harbour = aws_harbour(scaled, tmp_path / "state", packages, monkeypatch)
     harbour.deploy(1)
     harbour.deploy(2, rollout=Rollout(guardrails={"error_rate": 0.05, "latency_p99_ms": 60_000}))
-    names = left(stack)
-    assert [name for name in names if "error-rate" in name or "latency-p99" in name or "/variant/live" in name]
+    assert [name for name in left(stack) if "/variant/live" in name]
     assert harbour.endpoints.stop(MODEL)
     assert left(stack) == []
+    told = Aws(stack.region).ask("cloudwatch", "DescribeAlarms", AlarmNamePrefix=f"{stack.prefix}-parcels-")
+    assert len(told["MetricAlarms"]) == 2, "the infrastructure's alarms stay"
 
 
 def test_what_nobody_goes_back_to_is_removed(harbour: Harbour, stack: StackOutputs, packages: tuple[Path, ...]) -> None:

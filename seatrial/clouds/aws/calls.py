@@ -18,7 +18,8 @@ class Call:
     """``service:Operation``, the service as boto3 names it: ``sagemaker:DescribeEndpoint``."""
     resources: tuple[str, ...]
     """``service:resource`` in the stack's account and region; ``s3:key`` below the artifact root; ``role:name``; ``*``.
-    ``{endpoint}`` is a model's endpoint and package group, ``{pipeline}`` one of its pipelines."""
+    ``{endpoint}`` is a model's endpoint and package group, ``{pipeline}`` one of its pipelines, ``{alarm}`` one of its
+    guardrails' alarms; a call on what no model has is not made."""
     why: str
     may_be_missing: bool = False
     """An object that may not be there. S3 says so only to who may list the bucket; others are told "denied"."""
@@ -28,7 +29,13 @@ class Call:
 
 
 LISTING = "AWS lists an account's resources of a kind, and knows no narrower permission"
+_PERMITTED_AS = {"s3:HeadObject": "s3:GetObject", "sagemaker-runtime:InvokeEndpoint": "sagemaker:InvokeEndpoint"}
 _declared: set[str] = set()
+
+
+def action(operation: str) -> str:
+    """The IAM action that permits an operation: mostly its own name."""
+    return _PERMITTED_AS.get(operation, operation)
 
 
 def declare(*calls: Call) -> tuple[Call, ...]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from seatrial.clouds.aws import guardrails, made, scaling
+from seatrial.clouds.aws import alarms, guardrails, made, scaling
 from seatrial.clouds.aws.calls import LISTING, Call, declare
 from seatrial.clouds.aws.deployment import TEMPORARY, Plan, deployment_config
 from seatrial.clouds.aws.failures import Refused
@@ -27,10 +28,11 @@ from seatrial.project import Endpoint, Rollout
 
 Json = Any
 _log = logging.getLogger(__name__)
+_CLOCKS_DIFFER = timedelta(seconds=10)
 
 _ENDPOINT = ("sagemaker:endpoint/{endpoint}",)
 _CHECK = ("sagemaker:endpoint/{endpoint}-check-v*",)
-_ALARMS = ("cloudwatch:alarm:{endpoint}-error-rate", "cloudwatch:alarm:{endpoint}-latency-p99-ms")
+_ALARMS = ("cloudwatch:alarm:{alarm}",)
 DEPLOYS = declare(
     *made.MAKES,
     *scaling.CALLS,
@@ -40,18 +42,22 @@ DEPLOYS = declare(
         (*_ENDPOINT, "sagemaker:endpoint-config/{endpoint}-v*"),
         "move the traffic to another version",
     ),
-    Call("cloudwatch:DescribeAlarms", _ALARMS, "roll back on an alarm, and say which it was"),
-    Call("cloudwatch:PutMetricAlarm", _ALARMS, "set the guardrails of a rollout"),
-    Call("cloudwatch:DeleteAlarms", _ALARMS, "a former rollout's guardrails must not end this one"),
+    Call("cloudwatch:DescribeAlarms", _ALARMS, "see that the guardrails are there, quiet, and as model.toml says"),
+    Call("cloudwatch:DescribeAlarmHistory", _ALARMS, "say what the alarm saw that brought the traffic back"),
 )
 VERIFIES = declare(
     *made.READS, Call("sagemaker-runtime:InvokeEndpoint", _ENDPOINT, "replay the golden sample through the endpoint")
 )
 ASKS = declare(
     *made.READS,
-    Call("sagemaker:ListEndpoints", ("*",), "list the endpoints", star_reason=LISTING),
     Call("sagemaker-runtime:InvokeEndpoint", _ENDPOINT, "ask for predictions"),
 )
+STOPS = declare(
+    *made.MAKES,
+    *scaling.CALLS,
+    Call("sagemaker:ListEndpoints", ("*",), "find endpoints on which versions prove themselves", star_reason=LISTING),
+)
+"""What ending an endpoint for good asks: no role does it, but the stack's owner."""
 
 
 class AwsEndpoints:
@@ -128,6 +134,8 @@ class AwsEndpoints:
     ) -> Served:
         names = plan.names
         deployment = deployment_config(names, rollout)  # refuses what SageMaker cannot do, before anything is made
+        guards = guardrails.alarms(names, rollout)
+        alarms.require(self._aws, guards)
         state = self._made.settled(names.endpoint)
         if state is not None and state["EndpointStatus"] != "InService":
             self._told(f"endpoint {names.endpoint} is {state['EndpointStatus']}: it is made anew")
@@ -140,15 +148,18 @@ class AwsEndpoints:
             self._made.tidy(plan.model)
             return self._served(plan.model, serving, changed=False)
         self._prove(plan, package)
+        if state is not None:
+            alarms.await_quiet(self._aws, guards, self._told)
+        begun = datetime.now(UTC) - _CLOCKS_DIFFER
         before_switch()
         config = back_to or self._made.make_config(wanted)
         if state is None:
             self._create(names, config)
         else:
-            self._shift(names, config, rollout, deployment)
+            self._shift(names, config, deployment)
         found = self._made.settled(names.endpoint)
         if found is None or found["EndpointStatus"] != "InService" or found["EndpointConfigName"] != config:
-            raise self._came_back(plan, rollout, found, back=back_to is not None)
+            raise self._came_back(plan, found, alarms.evidence(self._aws, guards, begun), back=back_to is not None)
         scaling.apply(self._aws, self._stack, names.endpoint)
         self._made.tidy(plan.model)
         return self._served(plan.model, self._made.serving(config) or self._required(plan.model), changed=True)
@@ -190,13 +201,8 @@ class AwsEndpoints:
         request = {"EndpointName": names.endpoint, "EndpointConfigName": config, "Tags": self._stack.tag_list()}
         self._made.make("CreateEndpoint", request)
 
-    def _shift(self, names: Names, config: str, rollout: Rollout, deployment: Mapping[str, Json]) -> None:
-        """Start the blue/green deployment. Alarms are made anew: a former rollout's must not end this one."""
-        wanted = guardrails.alarms(names, rollout)
-        if wanted:
-            self._aws.submit("cloudwatch", "DeleteAlarms", AlarmNames=[alarm.name for alarm in wanted])
-        for alarm in wanted:
-            self._aws.submit("cloudwatch", "PutMetricAlarm", AlarmName=alarm.name, **alarm.rule())
+    def _shift(self, names: Names, config: str, deployment: Mapping[str, Json]) -> None:
+        """Start the blue/green deployment."""
         kind = deployment["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Type"]
         self._told(f"endpoint {names.endpoint} moves to {config} ({kind})")
         self._aws.submit(
@@ -208,22 +214,12 @@ class AwsEndpoints:
             DeploymentConfig=dict(deployment),
         )
 
-    def _came_back(
-        self, plan: Plan, rollout: Rollout, found: Mapping[str, Json] | None, *, back: bool
-    ) -> EndpointError:
+    def _came_back(self, plan: Plan, found: Mapping[str, Json] | None, seen: str, *, back: bool) -> EndpointError:
         """The traffic did not stay with the version: make the registry agree with the endpoint, and say why."""
         names = plan.names
         if found is not None and found["EndpointStatus"] != "InService":
             self._made.delete_endpoint(names.endpoint)
-        evidence = str((found or {}).get("FailureReason") or "SageMaker gives no reason")
-        wanted = [names.alarm(guardrail) for guardrail in rollout.guardrails]
-        if wanted:
-            told = self._aws.ask("cloudwatch", "DescribeAlarms", AlarmNames=wanted)["MetricAlarms"]
-            evidence += "".join(
-                f"\n  {alarm['AlarmName']}: {alarm.get('StateReason', '')}"
-                for alarm in told
-                if alarm["StateValue"] == "ALARM"
-            )
+        evidence = str((found or {}).get("FailureReason") or "SageMaker gives no reason") + seen
         log = f"The server's log group: /aws/sagemaker/Endpoints/{names.endpoint}"
         if back:
             return EndpointError(

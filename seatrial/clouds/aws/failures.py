@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from seatrial.clouds.answers import refusal_text
+from seatrial.clouds.aws.calls import action
 from seatrial.errors import EndpointError, ResourceError, SeatrialError
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
@@ -44,8 +45,9 @@ _MOVED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 _ABSENT_TEXT = re.compile(r"could not find|does not exist|not found", re.IGNORECASE)
 _TAKEN_TEXT = re.compile(r"already exist", re.IGNORECASE)
 _ACTION = re.compile(r"(?:perform|action)[: ]+\[?([a-z0-9-]+:[A-Za-z*]+)")
-_WHO = re.compile(r"(arn:aws[a-z-]*:(?:sts|iam)::\d{12}:[\w+=,.@/-]+)")
-_ON = re.compile(r"on resource: (arn:[^\s,]+)")
+_WHO = re.compile(r"arn:aws[a-z-]*:(?:sts|iam)::\d{12}:([\w+=,.@/-]+)")
+_ON = re.compile(r"on resource: ((?:arn:[^\s,]+)|\*)")
+_DENIAL = re.compile(r"User: \S+ is not authorized to perform: \S+.*", re.DOTALL)
 
 
 class Refused(ResourceError):
@@ -88,14 +90,17 @@ class Refused(ResourceError):
 
 
 @contextmanager
-def translated(service: str, operation: str, region: str) -> Iterator[None]:
-    """Raise what botocore raises as an error with an answer."""
+def translated(service: str, operation: str, region: str, on: str = "", who: Callable[[], str] = str) -> Iterator[None]:
+    """Raise what botocore raises as an error with an answer.
+
+    ``on``: what the request is about, and ``who`` asks: S3 says neither of an object whose state was asked for.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except ClientError as exc:
-        raise _refusal(exc, service, operation, region) from exc
+        raise _refusal(exc, service, operation, region, on, who) from exc
     except BotoCoreError as exc:
         raise _unsent(exc, service, operation, region) from exc
     except OSError as exc:
@@ -104,7 +109,7 @@ def translated(service: str, operation: str, region: str) -> Iterator[None]:
         raise
 
 
-def _refusal(exc: Any, service: str, operation: str, region: str) -> SeatrialError:
+def _refusal(exc: Any, service: str, operation: str, region: str, on: str, who: Callable[[], str]) -> SeatrialError:
     error = exc.response.get("Error", {})
     status = int(exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     code, said = str(error.get("Code") or status), str(error.get("Message") or "").strip()
@@ -112,6 +117,10 @@ def _refusal(exc: Any, service: str, operation: str, region: str) -> SeatrialErr
     if code == "ModelError":
         return _model_failed(exc.response, said)
     what, why, todo = _explained(code, status, said, where)
+    if code in _DENIED:
+        if not _WHO.search(said):
+            said = f"User: {who()} {said}"
+        what, why, todo = _denied(said, action(f"{service}:{operation}"), on or f"what it asks {service} for")
     refused = Refused(what, why=why, todo=todo)
     refused.code, refused.status, refused.said = code, status, said
     return refused
@@ -150,15 +159,39 @@ def _unknown(_said: str, where: str) -> tuple[str, str, str]:
     )
 
 
-def _denied(said: str, where: str) -> tuple[str, str, str]:
-    who, action, on = _WHO.search(said), _ACTION.search(said), _ON.search(said)
-    told = f"{who.group(1) if who else 'this identity'} may not {action.group(1) if action else where}"
-    told += f" on {on.group(1)}" if on else ""
+def denial(said: str) -> str:
+    """A service's denial, wherever it stands in a text, as ``access denied: role X lacks Y on Z``; "" where is none."""
+    found = _DENIAL.search(said)
+    return "" if found is None else _lacking(found.group(), "", "")
+
+
+def _lacking(said: str, asked: str, on: str) -> str:
+    who, permission, resource = _WHO.search(said), _ACTION.search(said), _ON.search(said)
+    return (
+        f"access denied: {_identity(who.group(1)) if who else 'this identity'} lacks "
+        f"{permission.group(1) if permission else asked} on {_place(resource.group(1)) if resource else on}"
+    )
+
+
+def _identity(name: str) -> str:
+    """``assumed-role/NAME/SESSION`` and ``role/PATH/NAME`` as ``role NAME``; users by their name."""
+    kind, _, rest = name.partition("/")
+    if kind == "assumed-role":
+        return f"role {rest.partition('/')[0]}"
+    return f"{kind} {rest.rpartition('/')[2]}"
+
+
+def _place(resource: str) -> str:
+    return f"s3://{resource.split(':', 5)[5]}" if resource.split(":")[2:3] == ["s3"] else resource
+
+
+def _denied(said: str, asked: str, on: str) -> tuple[str, str, str]:
     explicit = " A policy denies it explicitly." if "explicit deny" in said else ""
     return (
-        f"access denied: {told}",
+        _lacking(said, asked, on),
         f"No policy of it allows that.{explicit} It is not tried again, and nothing was changed by it.",
-        f"Allow {action.group(1) if action else where} for that role in infra/aws, or use another profile.",
+        "If what is deployed is older than the project, bring the permissions up to date: pulumi -C infra/aws up "
+        "(seatrial permissions MODEL --cloud aws shows what each role needs). Else use another profile.",
     )
 
 
@@ -213,7 +246,6 @@ def _moved(_said: str, where: str) -> tuple[str, str, str]:
 _EXPLAINED: tuple[tuple[set[str], Callable[[str, str], tuple[str, str, str]]], ...] = (
     (_EXPIRED, _expired),
     (_UNKNOWN_IDENTITY, _unknown),
-    (_DENIED, _denied),
     (_THROTTLED, _throttled),
     (_QUOTA, _quota),
     (_CAPACITY, _no_capacity),

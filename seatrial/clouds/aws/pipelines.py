@@ -17,7 +17,7 @@ from typing import Any
 from seatrial.clouds.aws.calls import Call, declare
 from seatrial.clouds.aws.channels import LOGS
 from seatrial.clouds.aws.check import check
-from seatrial.clouds.aws.failures import Refused
+from seatrial.clouds.aws.failures import Refused, denial
 from seatrial.clouds.aws.logs import READS as READS_LOGS
 from seatrial.clouds.aws.logs import JobLog
 from seatrial.clouds.aws.names import Names
@@ -48,12 +48,7 @@ LAUNCHES = declare(
     Call("s3:PutObject", ("s3:jobs/*",), "put a job's file where the job finds it"),
     Call("sagemaker:DescribePipeline", _PIPELINE, "see what is deployed"),
     Call("sagemaker:CreatePipeline", _PIPELINE, "deploy a pipeline"),
-    Call(
-        "sagemaker:UpdatePipeline",
-        _PIPELINE,
-        "deploy a pipeline that changed",
-        unused_reason="no pipeline changes in a story",
-    ),
+    Call("sagemaker:UpdatePipeline", _PIPELINE, "deploy a pipeline that changed"),
     Call("sagemaker:ListTags", _PIPELINE, "see whether it has its tags"),
     Call("sagemaker:AddTags", _PIPELINE, "tag it"),
     Call("sagemaker:StartPipelineExecution", _PIPELINE, "start it"),
@@ -303,10 +298,16 @@ def _step(said: Mapping[str, Json]) -> StepState:
         name=said["StepName"],
         status=_STEP[said["StepStatus"]],
         job=jobs[0] if jobs else "",
-        reason=said.get("FailureReason", ""),
+        reason=_plain(said.get("FailureReason", "")),
         cached="CacheHitResult" in said,
         seconds=max(0.0, (ended - begun).total_seconds()) if begun else 0.0,
     )
+
+
+def _plain(reason: str) -> str:
+    """Why a step failed; where a role lacks something, that comes first and in plain words."""
+    lacking = denial(reason)
+    return f"{lacking} ({reason})" if lacking and lacking not in reason else reason
 
 
 def _began(step: StepState) -> StepState:

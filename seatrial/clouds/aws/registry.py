@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from seatrial.clouds.aws import ledger
 from seatrial.clouds.aws.archive import packed, unpack
-from seatrial.clouds.aws.calls import LISTING, Call, declare
+from seatrial.clouds.aws.calls import Call, declare
 from seatrial.clouds.aws.failures import Refused
 from seatrial.clouds.aws.ledger import Ledger
 from seatrial.clouds.aws.names import Names
@@ -42,22 +42,19 @@ RUN = "seatrial.run"
 ROLE = "seatrial.role"
 """What the mirror last showed: absent, ``champion``, ``replaced`` or ``rolled back``."""
 
-_GROUP = ("sagemaker:model-package-group/{endpoint}",)
 _VERSIONS = ("sagemaker:model-package/{endpoint}/*",)
 _PACKAGES = ("s3:packages/*",)
 READS = declare(
     *ledger.READS,
-    Call("sagemaker:ListModelPackages", _VERSIONS, "list a model's versions"),
     Call("sagemaker:DescribeModelPackage", _VERSIONS, "read a version"),
     Call("s3:GetObject", _PACKAGES, "fetch a version's package"),
 )
+LISTS = declare(Call("sagemaker:ListModelPackages", _VERSIONS, "list a model's versions"))
 REGISTERS = declare(
     *READS,
+    *LISTS,
     Call("s3:HeadObject", _PACKAGES, "see whether a package is kept already", may_be_missing=True),
     Call("s3:PutObject", _PACKAGES, "keep a version's package"),
-    Call("sagemaker:DescribeModelPackageGroup", _GROUP, "see whether a model has versions yet"),
-    Call("sagemaker:CreateModelPackageGroup", _GROUP, "begin a model's versions"),
-    Call("sagemaker:AddTags", _GROUP, "tag what is made"),
     Call("sagemaker:CreateModelPackage", _VERSIONS, "register a version"),
 )
 PROMOTES = declare(
@@ -68,7 +65,7 @@ PROMOTES = declare(
 )
 DECIDES = declare(
     *READS,
-    Call("sagemaker:ListModelPackageGroups", ("*",), "list the models", star_reason=LISTING),
+    *LISTS,
     Call("sagemaker:UpdateModelPackage", _VERSIONS, "approve or reject a version"),
 )
 

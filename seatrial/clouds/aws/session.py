@@ -158,5 +158,19 @@ class Aws:
         if self._only_declared:
             require_declared(service, operation)
         client = self.client(service)
-        with translated(service, operation, self.region):
+        with translated(service, operation, self.region, _about(parameters), self._who):
             return getattr(client, xform_name(operation))(**parameters)
+
+    def _who(self) -> str:
+        """Whom these credentials stand for; "" where nobody says."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return str(self.client("sts").get_caller_identity()["Arn"])  # everybody may ask this, and needs no grant
+        except (BotoCoreError, ClientError):
+            return ""
+
+
+def _about(parameters: Mapping[str, Json]) -> str:
+    """The object that a request names, for people."""
+    return f"s3://{parameters['Bucket']}/{parameters.get('Key', '')}" if "Bucket" in parameters else ""

@@ -1,6 +1,6 @@
-"""EventBridge: SageMaker's own events are sent, and rules whose target is a pipeline start it.
+"""EventBridge: the services' own events are sent, and rules reach pipelines and topics.
 
-moto sends none of the first, and breaks off at the second. Delivery is asynchronous, in order, by one thread, as
+moto sends none of the first, and breaks off at those targets. Delivery is asynchronous, in order, by one thread, as
 the real bus is asynchronous; a target that cannot be started is logged and dropped, as there.
 """
 
@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from seatrial.rehearsal.aws.world import ACCOUNT, World
 
 _LOG = logging.getLogger(__name__)
-_PIPELINE = ":pipeline/"
+_PIPELINE, _TOPIC = ":pipeline/", ":sns:"
 
 
 @contextmanager
@@ -37,7 +37,11 @@ def delivering(world: World) -> Iterator[None]:
         if pipelines and rule.event_pattern.matches_event(event):
             for target in pipelines:
                 _start_pipeline(world, target, event)
-        others = [each for each in rule.targets if _PIPELINE not in each["Arn"]]
+        topics = [each for each in rule.targets if _TOPIC in each["Arn"]]
+        if topics and rule.event_pattern.matches_event(event):
+            for target in topics:
+                _publish(world, target, event)
+        others = [each for each in rule.targets if each not in pipelines and each not in topics]
         transformed = [each for each in others if transform_input and "InputTransformer" in each]
         _send(original, rule, transformed, event, transform=True)
         # moto's own template for the rest leaves the account out
@@ -74,10 +78,11 @@ def _deliver(events: queue.Queue[dict[str, Any] | None], over: threading.Event) 
         for bus in list(events_backends[ACCOUNT][event["region"]].event_buses.values()):
             for rule in list(bus.rules.values()) if bus.name == "default" else []:
                 if rule.state == "ENABLED":
-                    _to_rule(rule, event)
+                    to_rule(rule, event)
 
 
-def _to_rule(rule: Any, event: dict[str, Any]) -> None:
+def to_rule(rule: Any, event: dict[str, Any]) -> None:
+    """Hand an event to the targets of a rule, if it matches; what cannot be delivered is logged."""
     try:
         rule.send_to_targets(event)
     except NotImplementedError:
@@ -98,6 +103,27 @@ def _start_pipeline(world: World, target: Mapping[str, Any], event: Mapping[str,
         _LOG.warning("the event %s could not start %s: %s", event.get("detail-type"), target["Arn"], refused)
 
 
+def _publish(world: World, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
+    """Send an event to a topic, in the words that the target asks for."""
+    from moto.events.utils import EventTemplateParser
+
+    told: dict[str, Any] = {key: value for key, value in event.items() if key != "ingestion-time"}
+    told["time"] = datetime.fromtimestamp(float(event["time"]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    message = json.dumps(told)
+    if "InputTransformer" in target:
+        wanted = target["InputTransformer"]
+        known = {**event, "time": told["time"]}
+        message = json.dumps(EventTemplateParser.parse(wanted["InputTemplate"], wanted.get("InputPathsMap", {}), known))
+    elif "InputPath" in target:
+        message = _value(target["InputPath"], told)
+    elif "Input" in target:
+        message = target["Input"]
+    try:
+        world.client("sns", target["Arn"].split(":")[3]).publish(TopicArn=target["Arn"], Message=message)
+    except (ClientError, BotoCoreError) as refused:
+        _LOG.warning("the event %s could not reach %s: %s", event.get("detail-type"), target["Arn"], refused)
+
+
 def _value(value: str, event: Mapping[str, Any]) -> str:
     """A parameter's value; '$.detail.name' takes it from the event."""
     if not value.startswith("$."):
@@ -109,13 +135,18 @@ def _value(value: str, event: Mapping[str, Any]) -> str:
 
 
 def sagemaker_event(detail_type: str, *, arn: str, detail: Mapping[str, Any]) -> dict[str, Any]:
-    """An event of the source aws.sagemaker; times in ``detail`` become milliseconds since 1970, as in the real ones."""
+    """An event of SageMaker about one of its resources."""
+    return event_of("aws.sagemaker", detail_type, arn=arn, detail=detail)
+
+
+def event_of(source: str, detail_type: str, *, arn: str, detail: Mapping[str, Any]) -> dict[str, Any]:
+    """An event of a service; times in ``detail`` become milliseconds since 1970, as in SageMaker's."""
     now = datetime.now(UTC)
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
         "detail-type": detail_type,
-        "source": "aws.sagemaker",
+        "source": source,
         "account": ACCOUNT,
         "time": now.timestamp(),  # as moto keeps it; what it sends spells it out
         "ingestion-time": now.timestamp(),  # moto's templates read it, as a number

@@ -34,10 +34,12 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
         from werkzeug.serving import make_server
     except ModuleNotFoundError as missing:
         raise MissingExtra("The offline AWS", "moto[server]", "rehearse") from missing
+    from seatrial.rehearsal.aws.alarms.watch import watching
     from seatrial.rehearsal.aws.endpoints.operations import Runtime
     from seatrial.rehearsal.aws.events import delivering
     from seatrial.rehearsal.aws.pipelines.execution import Shared
     from seatrial.rehearsal.aws.responses import SageMaker
+    from seatrial.rehearsal.aws.schedule import scheduling
 
     # moto reads a service's URL table when its first request arrives, and has no other hook.
     before = [(module, dict(module.url_paths)) for module in (urls, runtime_urls)]
@@ -60,7 +62,7 @@ def serving(world: World, *, port: int = 0) -> Iterator[str]:
     thread.start()
     try:
         world.endpoint_url = f"http://{LOOPBACK}:{server.server_port}"
-        with completing(), delivering(world):
+        with completing(), delivering(world), watching(world), scheduling(world):
             yield world.endpoint_url
     finally:
         world.close()

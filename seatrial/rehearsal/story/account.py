@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from seatrial.clouds.aws.names import model_shell
+from seatrial.clouds.aws.permissions import Permissions, derive, place_of
 from seatrial.clouds.aws.stack import Roles, StackOutputs
-from seatrial.project import Model
+from seatrial.project import Model, Project
 from seatrial.rehearsal.story import shell
 
 Json = Any
@@ -28,14 +29,16 @@ class Account:
         session = boto3.session.Session()
         self._clients = {
             name: session.client(name, **client_settings)
-            for name in ("s3", "iam", "events", "sagemaker", "cloudwatch", "application-autoscaling", "logs")
+            for name in ("s3", "iam", "sts", "events", "sagemaker", "cloudwatch", "application-autoscaling", "logs")
         }
         self._account, self._prefix = account, prefix
         self._region = client_settings["region_name"]
         self._bucket = f"{prefix}-{account}"
+        self.permissions = Permissions(())
+        """What the roles are granted, once they are there."""
 
-    def furnish(self, image: str, model: Model, pipelines: Iterable[str]) -> StackOutputs:
-        """Make the bucket, the roles and the model's shell; ``image`` is what jobs and servers run on."""
+    def furnish(self, image: str, opened: Project, model: Model, pipelines: Iterable[str]) -> StackOutputs:
+        """Make the bucket, the roles with what they need, and the model's shell; jobs and servers run on ``image``."""
         self._clients["s3"].create_bucket(Bucket=self._bucket)
         guardrails = model.rollout.guardrails
         stack = StackOutputs(
@@ -44,25 +47,46 @@ class Account:
             prefix=self._prefix,
             artifact_root=f"s3://{self._bucket}/artifacts",
             image=image,
-            roles=Roles(**{name: self._role(name, "sagemaker") for name in Roles.model_fields}),
+            roles=Roles(**{name: self._role(name) for name in Roles.model_fields}),
+            tags={"seatrial:stack": self._prefix},
             models={model.name: model_shell(self._prefix, model.name, guardrails=guardrails, pipelines=pipelines)},
         )
         clients = {name: self._clients[name] for name in ("sagemaker", "cloudwatch")}
         shell.furnish(stack, model.name, model.rollout, **clients)
+        self._role("events")
+        self.permissions = derive(opened, [model.name], place_of(stack))
+        for role in self.permissions.roles():
+            self._clients["iam"].put_role_policy(
+                RoleName=f"{self._prefix}-{role}",
+                PolicyName="derived",
+                PolicyDocument=json.dumps(self.permissions.policy(role)),
+            )
         return stack
 
-    def _role(self, name: str, service: str) -> str:
-        statement = {
+    def _role(self, name: str) -> str:
+        """A role: of the service that acts as it; of the account's people where they launch."""
+        service = {"Service": _SERVICE.format("events" if name == "events" else "sagemaker")}
+        statement: dict[str, Json] = {
             "Effect": "Allow",
-            "Principal": {"Service": _SERVICE.format(service)},
+            "Principal": {"AWS": f"arn:aws:iam::{self._account}:root"} if name == "launch" else service,
             "Action": "sts:AssumeRole",
-            "Condition": {"StringEquals": {"aws:SourceAccount": self._account}},
         }
+        if name != "launch":
+            statement["Condition"] = {"StringEquals": {"aws:SourceAccount": self._account}}
         made = self._clients["iam"].create_role(
             RoleName=f"{self._prefix}-{name}",
             AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
         )
         return str(made["Role"]["Arn"])
+
+    def launching(self, stack: StackOutputs) -> dict[str, str]:
+        """Credentials of the role that launches, as variables of the environment."""
+        told = self._clients["sts"].assume_role(RoleArn=stack.roles.launch, RoleSessionName="rehearsal")["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": told["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": told["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": told["SessionToken"],
+        }
 
     def release_on_approval(self, group: str, pipeline: str, parameters: Mapping[str, str]) -> None:
         """Have the approval of a version in ``group`` start ``pipeline``; a parameter ``$.detail.X`` is the event's."""
@@ -79,7 +103,7 @@ class Account:
                 {
                     "Id": "release",
                     "Arn": f"arn:aws:sagemaker:{self._region}:{self._account}:pipeline/{pipeline}",
-                    "RoleArn": self._role("events", "events"),
+                    "RoleArn": f"arn:aws:iam::{self._account}:role/{self._prefix}-events",
                     "SageMakerPipelineParameters": {
                         "PipelineParameterList": [{"Name": k, "Value": v} for k, v in sorted(parameters.items())]
                     },
@@ -111,6 +135,8 @@ class Account:
                 s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys})
         s3.delete_bucket(Bucket=self._bucket)
         for role in iam.list_roles()["Roles"]:
+            for policy in iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]:
+                iam.delete_role_policy(RoleName=role["RoleName"], PolicyName=policy)
             iam.delete_role(RoleName=role["RoleName"])
         for group in self._clients["logs"].describe_log_groups()["logGroups"]:
             self._clients["logs"].delete_log_group(logGroupName=group["logGroupName"])

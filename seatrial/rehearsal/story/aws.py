@@ -7,6 +7,8 @@ and released again on the mended build.
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +19,7 @@ from typing import Any, cast
 from seatrial import clouds
 from seatrial.clouds.aws.cloud import AwsCloud
 from seatrial.clouds.aws.names import Names
+from seatrial.clouds.aws.permissions import usage, uses
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.clouds.base import Execution, Pipelines, Prepared, StepState, Version
 from seatrial.clouds.launch import error_of, run_of
@@ -139,8 +142,9 @@ class AwsStory:
     # stages
 
     def _furnish(self) -> None:
-        self._stack = self._account.furnish(self._builds.sound, self._model, self._documents)
+        self._stack = self._account.furnish(self._builds.sound, self._opened, self._model, self._documents)
         self._names = Names.of(self._stack, self._model.name)
+        self._become(self._account.launching(self._stack))
         self._connect(self._builds.sound)
         release = self._deploy("release", {"version": 1})
         self._account.release_on_approval(
@@ -149,7 +153,8 @@ class AwsStory:
             {"model": self._model.name, "version": "$.detail.ModelPackageVersion"},
         )
         self._line.tell(
-            "a bucket, four roles, a model package group, alarms, and a rule that releases what is approved",
+            f"a bucket, {len(self._account.permissions.roles())} roles with what they need, a model package group,"
+            " alarms, and a rule that releases what is approved",
             self._stack.artifact_root,
         )
 
@@ -243,20 +248,24 @@ class AwsStory:
         )
         told = error_of(self._pipelines, ended, self._tasks(ended))
         assert told is not None
-        raised = {
-            alarm["AlarmName"]: alarm["StateReason"]
-            for alarm in self._client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
-        }
+        errors = self._names.alarm("error_rate") if guarded else ""
+        raised = self._raised(errors) if guarded else ""
         self._line.check(
-            (errors := self._names.alarm("error_rate")) in raised and errors in told.what,
+            bool(raised) and errors in told.what,
             f"alarm {errors} rolled v{version.number} back",
             told.what.splitlines()[0],
-            raised.get(errors, ""),
+            raised,
             told.why,
             otherwise=f"v{version.number} was ended by something else than the guardrail on errors: {told.what}",
             why=told.why,
             todo=told.todo,
         )
+
+    def _raised(self, alarm: str) -> str:
+        """Why an alarm went off the last time; empty when it never did."""
+        history = self._client("cloudwatch").describe_alarm_history(AlarmName=alarm, HistoryItemType="StateUpdate")
+        states = [json.loads(item["HistoryData"])["newState"] for item in history["AlarmHistoryItems"]]
+        return next((str(state["stateReason"]) for state in states if state["stateValue"] == "ALARM"), "")
 
     def _release_on_the_mended_build(self, version: Version) -> None:
         assert self.load is not None
@@ -290,11 +299,28 @@ class AwsStory:
             otherwise=f"{lost} of {requests:,} live requests were lost, {wrong} answered wrong:"
             f" {self.load.first_problem()}",
         )
+        self._permitted()
+
+    def _permitted(self) -> None:
+        """Each role did what it is for with what it was granted."""
+        told = self._aws.permissions()
+        used, denied = (uses(told[kind], PREFIX) for kind in ("used", "denied"))
+        found = usage(self._account.permissions, used, denied)
+        self._line.check(
+            not found.denied,
+            found.told(),
+            *(f"{each.role} never used {each.action}, and no reason is known" for each in found.idle),
+            otherwise=f"{found.told()}: "
+            + "; ".join(f"role {each.role} lacks {each.action} on {each.resource}" for each in found.denied),
+            todo="Declare what the adapter asks beside its code, and what a component uses in @component(uses=...).",
+        )
 
     def _clear(self) -> None:
         # a promotion approves, and so starts one release more, which finds it serving
         for execution in self._executions(f"{self._names.endpoint}-release"):
             self._pipelines.follow(execution, _Meanwhile(self._line))
+        self._become({})  # who launches removes nothing; the account's owner does
+        self._connect(self._builds.sound)
         self._cloud.endpoints.stop(self._model.name)
         self._account.clear()
         left = self._account.left()
@@ -306,6 +332,11 @@ class AwsStory:
         )
 
     # means
+
+    def _become(self, credentials: Mapping[str, str]) -> None:
+        """Whom the adapters act as from the next connection on; nobody in particular: the account's owner."""
+        os.environ.pop("AWS_SESSION_TOKEN", None)
+        os.environ.update({**self._aws.environment(), **credentials})
 
     def _connect(self, image: str) -> None:
         """Take up the stack's outputs with this build of the image, as a person's next command would."""
@@ -370,6 +401,13 @@ class AwsStory:
             f"v{version.number} is champion, and the endpoint serves its package",
             otherwise=f"v{version.number} was to serve; the champion is {named}, the endpoint serves {served}",
         )
+        listed = [(row["name"], row["version"]) for row in self._cloud.endpoints.list()]
+        known = [each.number for each in self._cloud.registry.versions(self._model.name)]
+        self._line.check(
+            listed == [(self._model.name, str(version.number))] and version.number in known,
+            "whoever lists endpoints and versions finds just that",
+            otherwise=f"endpoints are listed as {listed}, versions as {known}",
+        )
 
     def _package(self, version: Version) -> Package:
         return Package.open(self._cloud.registry.package_path(version), digest=version.digest)
@@ -387,9 +425,12 @@ class AwsStory:
         return boto3.session.Session().client(service, config=Config(**config), **self._aws.client_settings())
 
     def _caller(self) -> Ask:
+        import boto3
+        from botocore.config import Config
         from botocore.exceptions import ClientError
 
-        runtime = self._client("sagemaker-runtime", retries={"total_max_attempts": 1})
+        once = Config(retries={"total_max_attempts": 1})
+        runtime = boto3.session.Session().client("sagemaker-runtime", config=once)  # as the role that launches
 
         def ask(body: bytes) -> bytes:
             try:

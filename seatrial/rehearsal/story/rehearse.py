@@ -27,12 +27,13 @@ _PROVEN = (
     "data, packages and decisions pass between jobs through S3 and /opt/ml alone",
     "a version that waits for approval is released by the approval's event",
     "traffic moves step by step, an alarm on real answers moves it back, and no request is lost",
+    "each job, server and pipeline ran under its own role, held to the permissions that are derived for it",
     "the registry's champion and what the endpoint serves agree after each step",
 )
 _PROVEN_OF_THE_IMAGE = "the image itself: every job and server was a container of it, and answered to its words"
 _NOT_PROVEN_OF_THE_IMAGE = "the image: jobs and servers ran this machine's Python on the project's folder"
 _NOT_PROVEN = (
-    "IAM beyond roles that exist and trust the service: nothing is denied here yet",
+    "IAM beyond the roles' own and trust policies: policies of buckets, keys and organisations",
     "start-up times, quotas, instance capacity, VPC and KMS settings: accepted, without effect",
     "eventual consistency, and the exact wording of AWS's errors",
     "the infrastructure: the account was furnished by hand",

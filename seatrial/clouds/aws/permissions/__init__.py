@@ -5,6 +5,21 @@ them, and the rehearsal enforces them and counts which are used.
 """
 
 from seatrial.clouds.aws.permissions.derive import derive
-from seatrial.clouds.aws.permissions.grants import ROLES, Grant, Permissions, Place, Role
+from seatrial.clouds.aws.permissions.grants import ROLES, Grant, Permissions, Place, Role, place_of
+from seatrial.clouds.aws.permissions.used import Unused, Usage, Use, unused, usage, uses
 
-__all__ = ["ROLES", "Grant", "Permissions", "Place", "Role", "derive"]
+__all__ = [
+    "ROLES",
+    "Grant",
+    "Permissions",
+    "Place",
+    "Role",
+    "Unused",
+    "Usage",
+    "Use",
+    "derive",
+    "place_of",
+    "unused",
+    "usage",
+    "uses",
+]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from seatrial.clouds.aws import endpoints, pipelines, registry
-from seatrial.clouds.aws.calls import Call
+from seatrial.clouds.aws.calls import Call, action
 from seatrial.clouds.aws.permissions.grants import Condition, Grant, Place, Role
 
 SERVICE = "sagemaker.amazonaws.com"
@@ -20,8 +20,6 @@ USES: Mapping[str, tuple[Call, ...]] = {
 """What components use -> what the adapters ask for that."""
 LAUNCH = (*pipelines.LAUNCHES, *registry.DECIDES, *endpoints.ASKS)
 """What `seatrial launch`, `models` and `predict` ask."""
-_ACTIONS = {"s3:HeadObject": "s3:GetObject", "sagemaker-runtime:InvokeEndpoint": "sagemaker:InvokeEndpoint"}
-"""Operations that are permitted under another name."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,8 @@ class Scope:
     endpoints: tuple[str, ...]
     """The models' endpoints and package groups."""
     pipelines: tuple[str, ...]
+    alarms: tuple[str, ...]
+    """Of the models' guardrails."""
 
     def arns(self, template: str) -> Iterator[str]:
         """One resource of a declaration, for each model and each pipeline that it is about."""
@@ -39,9 +39,10 @@ class Scope:
             yield template
             return
         service, _, resource = template.partition(":")
-        for endpoint in self.endpoints if "{endpoint}" in resource else ("",):
-            for pipeline in self.pipelines if "{pipeline}" in resource else ("",):
-                yield self._arn(service, resource.format(endpoint=endpoint, pipeline=pipeline))
+        named = {"{endpoint}": self.endpoints, "{pipeline}": self.pipelines, "{alarm}": self.alarms}
+        field = next((each for each in named if each in resource), None)
+        for name in ("",) if field is None else named[field]:
+            yield self._arn(service, resource if field is None else resource.replace(field, name))
 
     def _arn(self, service: str, resource: str) -> str:
         place = self.place
@@ -60,14 +61,17 @@ def declared(role: Role, calls: Iterable[Call], scope: Scope) -> Iterator[Grant]
     together: dict[tuple[tuple[str, ...], str, str, str], list[Call]] = {}
     calls = tuple(dict.fromkeys(calls))
     for call in calls:
-        kind = _action(call) if _condition(_action(call)) else ""
+        kind = action(call.operation) if _condition(action(call.operation)) else ""
         together.setdefault((call.resources, call.star_reason, call.unused_reason, kind), []).append(call)
     for (resources, star_reason, unused_reason, _), alike in together.items():
-        actions = tuple(dict.fromkeys(_action(call) for call in alike))
+        named = tuple(dict.fromkeys(arn for each in resources for arn in scope.arns(each)))
+        if not named:
+            continue
+        actions = tuple(dict.fromkeys(action(call.operation) for call in alike))
         yield Grant(
             role,
             actions,
-            tuple(dict.fromkeys(arn for each in resources for arn in scope.arns(each))),
+            named,
             _condition(actions[0]),
             why="; ".join(dict.fromkeys(call.why for call in alike)),
             star_reason=star_reason,
@@ -84,13 +88,9 @@ def missing_objects(role: Role, why: Sequence[str], place: Place) -> Grant:
     return Grant(role, ("s3:ListBucket",), (place.bucket_arn,), why=f"be told what is missing ({reasons})")
 
 
-def _action(call: Call) -> str:
-    return _ACTIONS.get(call.operation, call.operation)
-
-
-def _condition(action: str) -> Condition:
-    if action == "iam:PassRole":
+def _condition(permitted: str) -> Condition:
+    if permitted == "iam:PassRole":
         return {"StringEquals": {"iam:PassedToService": (SERVICE,)}}
-    if action == "iam:CreateServiceLinkedRole":
+    if permitted == "iam:CreateServiceLinkedRole":
         return {"StringEquals": {"iam:AWSServiceName": ("sagemaker.application-autoscaling.amazonaws.com",)}}
     return {}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.component import JobRole
 
 Json = Any
@@ -60,6 +61,22 @@ class Place:
     def objects(self, key: str) -> str:
         """Objects below the artifact root, as an ARN."""
         return f"{self.bucket_arn}/{self.key(key)}"
+
+
+def place_of(stack: StackOutputs) -> Place:
+    """A stack's place, from its outputs. The image's registry says which repository it is in."""
+    _, _, repository = stack.image.partition("@")[0].partition("/")
+    return Place(
+        partition=stack.roles.pipeline.split(":")[1],
+        region=stack.region,
+        account=stack.account,
+        prefix=stack.prefix,
+        bucket=stack.bucket,
+        artifact_prefix=stack.key().rstrip("/"),
+        kms_key=stack.kms_key,
+        repository=stack.arn("ecr", f"repository/{repository}"),
+        network=bool(stack.subnets),
+    )
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,14 @@ def completing() -> Iterator[None]:
     """As long as the block runs. moto reads a service's URL table when its first request arrives."""
     from moto.awslambda.policy import Policy
     from moto.budgets import urls as budgets_urls
+    from moto.cloudwatch import urls as cloudwatch_urls
     from moto.ec2 import urls as ec2_urls
     from moto.ec2.models.security_groups import SecurityGroupRule
     from moto.iam import urls as iam_urls
     from moto.logs import urls as logs_urls
     from moto.s3.models import FakeBucket
 
+    from seatrial.rehearsal.aws.alarms.operations import CloudWatch
     from seatrial.rehearsal.aws.completed.budgets import Budgets
     from seatrial.rehearsal.aws.completed.functions import once
     from seatrial.rehearsal.aws.completed.identity import Identity
@@ -25,7 +27,13 @@ def completing() -> Iterator[None]:
     from seatrial.rehearsal.aws.completed.network import Network, described, remembering
     from seatrial.rehearsal.aws.logs import Logs
 
-    responders = ((budgets_urls, Budgets), (ec2_urls, Network), (iam_urls, Identity), (logs_urls, Logs))
+    responders = (
+        (budgets_urls, Budgets),
+        (cloudwatch_urls, CloudWatch),
+        (ec2_urls, Network),
+        (iam_urls, Identity),
+        (logs_urls, Logs),
+    )
     changed = (
         (FakeBucket, "_log_permissions_enabled_policy", staticmethod(may_deliver)),
         (Policy, "add_statement", once(Policy.add_statement)),

@@ -18,8 +18,9 @@ from seatrial.rehearsal.aws.endpoints.traffic import Observation, Traffic
 from seatrial.rehearsal.aws.events import sagemaker_event
 from seatrial.rehearsal.aws.world import World
 
-_LOOK_S = 0.02
-_SEND_S = 0.5
+_LOOK_S = 0.05
+_SEND_S = 0.1
+_CAPTURE_S = 0.5
 
 
 class NoVariant(Exception):
@@ -50,7 +51,7 @@ class Endpoint:
         self._stage: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._over = threading.Event()
-        self._traffic = Traffic(self.name)
+        self._traffic = Traffic(self.name, region)
         self._capture = Capture(self.name, fleet.config.get("DataCaptureConfig") or {})
         self._set_status("Creating")
 
@@ -112,11 +113,10 @@ class Endpoint:
         try:
             self._enter("Creating", "Starting the new fleet", green)
             green.start()
-            begun = time.monotonic()
             for share, wait_s in steps_of(policy.get("TrafficRoutingConfiguration", {})):
                 self._shift(share, green)
-                self._bake(wait_s, alarms, begun)
-            self._bake(policy.get("TerminationWaitInSeconds", 0), alarms, begun)
+                self._bake(wait_s, alarms)
+            self._bake(policy.get("TerminationWaitInSeconds", 0), alarms)
         except NotHealthy as failed:
             self._stage = {}
             self.failure_reason = str(failed)
@@ -152,11 +152,11 @@ class Endpoint:
             else:
                 self._enter("Baking", f"{share:.0%} of the traffic goes to the new fleet", green)
 
-    def _bake(self, seconds: float, alarms: list[str], begun: float) -> None:
+    def _bake(self, seconds: float, alarms: list[str]) -> None:
         end = time.monotonic() + self._world.waits(seconds)
         while True:
             for name in alarms:
-                if self._alarmed(name, begun):
+                if self._alarmed(name):
                     raise RolledBack(
                         f"One or more rollback alarms were raised during the deployment: {name}. "
                         "Traffic is back on the previous configuration."
@@ -165,16 +165,12 @@ class Endpoint:
                 return
             self._over.wait(_LOOK_S)
 
-    def _alarmed(self, name: str, begun: float) -> bool:
+    def _alarmed(self, name: str) -> bool:
+        """Whether it is in alarm, whatever the reason: SageMaker looks at states, and only CloudWatch at metrics."""
         cloudwatch = self._world.client("cloudwatch", self._region)
-        for alarm in cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]:
-            if alarm["StateValue"] == "ALARM":
-                return True
-            if self._traffic.in_alarm(alarm, since=begun, period_s=self._world.waits(alarm["Period"])):
-                reason = f"Threshold crossed on traffic of endpoint {self.name} during a deployment"
-                cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason=reason)
-                return True
-        return False
+        return any(
+            each["StateValue"] == "ALARM" for each in cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        )
 
     # traffic
 
@@ -193,20 +189,24 @@ class Endpoint:
                 raise NoVariant(f"Variant {target} not found")
             server = variant.server.reserve()
         if server is None:
-            self._traffic.add(Observation(time.monotonic(), variant.name, 503, 0.0))
+            self._traffic.add(Observation(variant.name, 503, 0.0))
             raise NoServer(f"Variant {variant.name} of endpoint {self.name} has no healthy server just now.")
         answer = server.invoke(body, headers)
-        self._traffic.add(Observation(time.monotonic(), variant.name, answer.status, answer.seconds))
+        self._traffic.add(Observation(variant.name, answer.status, answer.seconds))
         self._capture.add(variant.name, body, headers.get("Content-Type", ""), answer)
         return variant, answer
 
     def _send_metrics(self, forget: Callable[[], None]) -> None:
+        captured = time.monotonic()
         while not self._over.wait(_SEND_S):
+            self._traffic.send()
+            if time.monotonic() - captured < _CAPTURE_S:
+                continue
+            captured = time.monotonic()
             try:
-                self._traffic.send(self._world.client("cloudwatch", self._region))
                 self._capture.send(self._world.client("s3", self._region, self._blue.role))
             except (ClientError, BotoCoreError) as refused:
-                self.failure_reason = f"Metrics or captured data could not be written: {refused}"
+                self.failure_reason = f"Captured data could not be written: {refused}"
         forget()
 
     def describe(self) -> dict[str, Any]:

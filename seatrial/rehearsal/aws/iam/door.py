@@ -30,6 +30,8 @@ def with_permissions(app: _Wsgi, authority: Authority, account: str) -> _Wsgi:
         if signed is None or not (enforced or signed.service == "sts"):
             return app(environ, start_response)
         request = asked(environ, signed)
+        if session is not None and request.operation == "GetCallerIdentity":
+            return _identity(session, account, start_response)
         try:
             if session is not None and enforced:
                 _judge(request, session, authority, account)
@@ -71,6 +73,14 @@ def _judge_trust(
             f"User: {who} is not authorized to perform: sts:AssumeRole on resource: {wanted} because the role's trust "
             "policy does not name it"
         )
+
+
+def _identity(session: Session, account: str, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Who asks, of sessions that moto knows nothing of, too."""
+    said = f"<Arn>{session.arn}</Arn><UserId>AROA:{session.name}</UserId><Account>{account}</Account>"
+    start_response("200 OK", [("Content-Type", "application/xml")])
+    result = f"<GetCallerIdentityResult>{said}</GetCallerIdentityResult>"
+    return [f"<GetCallerIdentityResponse>{result}</GetCallerIdentityResponse>".encode()]
 
 
 def _refused(message: str, style: str, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -36,7 +36,7 @@ def _logs(asked: Asked, arn: _Arn) -> list[Need] | None:
 def _cloudwatch(asked: Asked, arn: _Arn) -> list[Need] | None:
     given = asked.parameters
     action = f"cloudwatch:{asked.operation}"
-    if asked.operation in ("PutMetricAlarm", "SetAlarmState"):
+    if asked.operation in ("PutMetricAlarm", "SetAlarmState", "DescribeAlarmHistory"):
         return [Need(action, arn("cloudwatch", f"alarm:{given.get('AlarmName', '')}"))]
     if asked.operation in ("DeleteAlarms", "DescribeAlarms"):
         return [Need(action, arn("cloudwatch", f"alarm:{each}")) for each in given.get("AlarmNames", ["*"])]

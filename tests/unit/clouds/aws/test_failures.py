@@ -71,7 +71,7 @@ def test_access_denied_names_who_what_and_on_what(service: Answering) -> None:
     service.will_say(400, "AccessDeniedException", DENIED)
     refused = refusal(Aws(REGION))
     assert refused.what == (
-        "access denied: arn:aws:sts::123456789012:assumed-role/trial-job/s may not sagemaker:DescribeEndpoint on "
+        "access denied: role trial-job lacks sagemaker:DescribeEndpoint on "
         "arn:aws:sagemaker:us-east-1:123456789012:endpoint/m"
     )
     assert service.asked == 1
@@ -80,7 +80,7 @@ def test_access_denied_names_who_what_and_on_what(service: Answering) -> None:
 def test_access_denied_without_words_still_names_the_request(service: Answering) -> None:
     """S3 often says no more than ``Access Denied``."""
     service.will_say_in_xml(403, "AccessDenied", "Access Denied")
-    with pytest.raises(Refused, match="this identity may not s3:GetObject in us-east-1"):
+    with pytest.raises(Refused, match="this identity lacks s3:GetObject on s3://b/k"):
         Aws(REGION).ask("s3", "GetObject", Bucket="b", Key="k")
 
 

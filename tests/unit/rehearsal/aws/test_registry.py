@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from seatrial.rehearsal.aws.endpoints.traffic import Observation, Traffic
 from tests.unit.rehearsal.aws.conftest import Bench
 
 
@@ -78,22 +77,3 @@ def test_an_update_keeps_what_it_does_not_mention(bench: Bench, group: str) -> N
     assert found["ModelApprovalStatus"] == "PendingManualApproval"
     assert found["ApprovalDescription"] == "seen"
     assert found["CustomerMetadataProperties"] == {"kept": "yes", "changed": "yes"}
-
-
-@pytest.mark.parametrize(("threshold", "alarmed"), [(60_000.0, True), (120_000.0, False)])
-def test_an_alarm_on_a_percentile_is_evaluated_on_it(threshold: float, alarmed: bool) -> None:
-    """98 quick requests and two slow ones: the mean is 12 ms, the 99th percentile 100 ms."""
-    traffic = Traffic("e")
-    now = time.monotonic()
-    for number in range(100):
-        traffic.add(Observation(now, "live", 200, 0.1 if number < 2 else 0.01))
-    alarm = {
-        "Namespace": "AWS/SageMaker",
-        "MetricName": "ModelLatency",
-        "Dimensions": [{"Name": "EndpointName", "Value": "e"}],
-        "ExtendedStatistic": "p99",
-        "EvaluationPeriods": 1,
-        "Threshold": threshold,
-        "ComparisonOperator": "GreaterThanThreshold",
-    }
-    assert traffic.in_alarm(alarm, since=now - 1, period_s=60) is alarmed

@@ -18,9 +18,19 @@ def test_what_is_furnished_is_cleared_and_what_is_left_is_named(tiny: Path) -> N
     settings.write_text(settings.read_text() + "\n[rollout]\nguardrails = { error_rate = 0.01 }\n")
     with OfflineAws() as aws:
         account = Account(aws.client_settings(), account="123456789012", prefix="rehearsal")
-        outputs = account.furnish(IMAGE, project.load(tiny).model("parcels"), ["release", "train"])
+        opened = project.load(tiny)
+        outputs = account.furnish(IMAGE, opened, opened.model("parcels"), ["release", "train"])
         assert outputs.models["parcels"].pipelines["release"] == "rehearsal-parcels-release"
         account.release_on_approval("rehearsal-flights", "release", {"version": "$.detail.ModelPackageVersion"})
+        assert account.permissions.roles() == (
+            "training",
+            "evaluation",
+            "release",
+            "endpoint",
+            "pipeline",
+            "launch",
+            "events",
+        )
         assert outputs.bucket == "rehearsal-123456789012"
         assert account.left() == [
             "alarm rehearsal-parcels-error-rate",
