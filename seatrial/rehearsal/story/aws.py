@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -44,19 +44,24 @@ ENOUGH = 100
 _PAUSE_S = 0.1
 """Between a caller's requests: traffic, and not a contest for this machine's cores, which the latency guardrail of a
 rollout would see."""
+_LONG_S = 8.0
+"""A training that takes as long outlasts the release of what it made. The whole pipeline trains no less: begun beside
+that release, it comes to its gate after it."""
 _PATIENCE_S = 120.0
 _LOOK_S = 0.1
 
 
 class _Meanwhile:
-    """A `Follower` that shows what goes on; the story tells what came of it."""
+    """A `Follower` that shows what goes on; the story tells what came of it. ``also`` hears of each step, too."""
 
-    def __init__(self, line: Timeline) -> None:
+    def __init__(self, line: Timeline, also: Callable[[StepState], None] = lambda _: None) -> None:
         self._line = line
+        self._also = also
 
     def step(self, step: StepState) -> None:
         """A step began, or its state changed."""
         self._line.going_on(f"{step.name} {step.status}")
+        self._also(step)
 
     def line(self, step: StepState, text: str) -> None:
         """A job wrote a line."""
@@ -96,6 +101,9 @@ class AwsStory:
         self.load: Load | None = None
         """Live traffic, once there is an endpoint."""
         self._clients: dict[str, Any] = {}
+        self._retraining: str | None = None
+        self._judges: set[str] = set()
+        """Steps of the training pipeline in which versions are compared."""
         self.environment = aws.environment()
         """What other programs need to see what the story made; once there is a stack, `seatrial` too."""
 
@@ -111,11 +119,12 @@ class AwsStory:
             self._furnish()
         with stage("train"):
             started = self._training(self._model.rehearsal.model_dump(mode="json")["first"])
-            first = self._trained(started, "the first version")
+            first = self._trained(started, "the first version", self._retrain_beside)
         with stage("release"):
-            retraining = self._training({})  # its gate comes long after this release, and waits for nobody
+            self._retraining = self._retraining or self._training({})
             self._release_first(first)
         with stage("retrain"):
+            retraining = self._judged_after_the_release(self._retraining)
             second = self._another(self._trained(retraining, "the version of the whole pipeline"), first)
         assert self.load is not None
         with self.load:
@@ -163,11 +172,27 @@ class AwsStory:
     def _training(self, arguments: Mapping[str, Json]) -> str:
         """Start the training pipeline; gives the execution."""
         prepared = self._deploy("train", {"release": False, **arguments})
+        self._judges = {step for step, tasks in prepared.tasks.items() if "evaluate" in tasks}
         return self._pipelines.start(prepared, secrets.token_hex(20))
 
-    def _trained(self, execution: str, which: str) -> Version:
+    def _retrain_beside(self, step: StepState) -> None:
+        """Start the whole pipeline once the first version's training is over, if that was long enough."""
+        if self._retraining is None and step.job and step.status == "succeeded" and step.seconds >= _LONG_S:
+            self._retraining = self._training({})
+
+    def _judged_after_the_release(self, execution: str) -> str:
+        """The retraining; begun again where it came to its gate before there was a champion to compare with."""
+        state = self._pipelines.state(execution)
+        if state is None or not any(step.name in self._judges for step in state.steps):
+            return execution
+        self._pipelines.stop(execution)
+        self._pipelines.follow(execution, _Meanwhile(self._line))
+        self._line.tell("the retraining was at its gate before the first version was released: it begins again")
+        return self._training({})
+
+    def _trained(self, execution: str, which: str, also: Callable[[StepState], None] = lambda _: None) -> Version:
         """Follow the training pipeline to a registered version."""
-        ended = self._pipelines.follow(execution, _Meanwhile(self._line))
+        ended = self._pipelines.follow(execution, _Meanwhile(self._line, also))
         tasks = self._succeeded(ended)
         jobs = [step for step in ended.steps if step.job]
         self._line.tell(
