@@ -35,7 +35,7 @@ def rehearse(
             "--infra", help="Rehearse the infrastructure alone: preview, up, change, refresh, failure, destroy."
         ),
     ] = False,
-    stack: Annotated[str, typer.Option(help="With --infra: the stack whose settings are used.")] = "dev",
+    stack: Annotated[str, typer.Option(help="The stack of infra/ whose settings are used.")] = "dev",
     engine: Annotated[
         str,
         typer.Option(
@@ -118,7 +118,7 @@ def rehearse(
                 told=lambda moment: _print_moment(out, moment),
                 doing=lambda text: status.update(escape(text[:200])),
             )
-            stage = Stage(port=port, engine=engine, image=image or IMAGE, clear=not serve)
+            stage = Stage(port=port, stack=stack, engine=engine, image=image or IMAGE, clear=not serve)
             report = play(opened, settings, documents, stage, line, afterwards)
     except KeyboardInterrupt as exc:
         out.print("\n interrupted; nothing of the offline cloud is left")
@@ -136,6 +136,7 @@ def _end(report: RehearsalReport, *, as_json: bool) -> None:
 
 
 def _rehearse_infra(cloud: str, stack: str, *, as_json: bool) -> None:
+    from seatrial.rehearsal.infra.offline import program_of
     from seatrial.rehearsal.infra.rehearse import rehearse_infra
     from seatrial.rehearsal.story.timeline import Timeline
 
@@ -149,7 +150,7 @@ def _rehearse_infra(cloud: str, stack: str, *, as_json: bool) -> None:
                 told=lambda moment: _print_moment(out, moment),
                 doing=lambda text: status.update(escape(text[:200])),
             )
-            report = rehearse_infra(opened.root / "infra" / cloud, stack, line)
+            report = rehearse_infra(program_of(opened.root), stack, line)
     except KeyboardInterrupt as exc:
         out.print("\n interrupted; nothing of the offline cloud is left")
         raise typer.Exit(INTERRUPTED) from exc

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from seatrial.errors import ProjectError, SeatrialError
+from seatrial.errors import SeatrialError
 from seatrial.rehearsal.aws import OfflineAws
 from seatrial.rehearsal.infra.analyzer import analyzing
-from seatrial.rehearsal.infra.lifecycle import Infra
-from seatrial.rehearsal.infra.provider.aws import AwsProvider
+from seatrial.rehearsal.infra.offline import region_of, settings_of, stack_on
 from seatrial.rehearsal.infra.review import Checks
 from seatrial.rehearsal.infra.script import read_script
-from seatrial.rehearsal.infra.settings import read_settings
+from seatrial.rehearsal.infra.settings import ProgramSettings
 from seatrial.rehearsal.infra.story import InfraStory
 from seatrial.rehearsal.story.timeline import Timeline
 from seatrial.reports.rehearsal import Operations, RehearsalReport
 from seatrial.reports.report import Failure, NextStep
 
-PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 a variable's name
 _PROVEN = (
     "the program as it is, run by Pulumi's own SDK in a process of its own, registers resources that can be made",
     "every resource type that it uses is applied to the offline AWS through its public API, and read back from there",
@@ -61,25 +58,17 @@ def rehearse_infra(program: Path, stack: str, line: Timeline) -> RehearsalReport
     """
     started = dt.datetime.now(dt.UTC)
     script = read_script(program)
-    region = _region(program, stack)
+    settings = settings_of(program, stack)
     failure: Failure | None = None
     with (
         tempfile.TemporaryDirectory(prefix="seatrial-infra-") as state,
         OfflineAws(engine="none") as aws,
-        _checks(program, stack) as checks,
+        _checks(program, settings) as checks,
     ):
-        provider = AwsProvider(aws.client_settings(region))
-        infra = Infra(
-            program,
-            stack,
-            provider,
-            Path(state),
-            passphrase=os.environ.get(PASSPHRASE),
-            environment=_environment(aws, region),
-            told=lambda step: line.going_on(str(step)),
-            review=checks,
+        infra, provider = stack_on(
+            aws, settings, program, Path(state), told=lambda step: line.going_on(str(step)), review=checks
         )
-        story = InfraStory(infra, provider, aws, script, _s3(aws, region), line)
+        story = InfraStory(infra, provider, aws, script, _s3(aws, region_of(settings)), line)
         protected = False
         try:
             story.tell()
@@ -106,32 +95,14 @@ def rehearse_infra(program: Path, stack: str, line: Timeline) -> RehearsalReport
 
 
 @contextmanager
-def _checks(program: Path, stack: str) -> Iterator[Checks | None]:
+def _checks(program: Path, settings: ProgramSettings) -> Iterator[Checks | None]:
     """The static proof and the policy pack beside the program; ``None``: it has none beside it."""
     pack = program.resolve().parent / "policy"
     if not (pack / "PulumiPolicy.yaml").is_file():
         yield None
         return
-    settings = read_settings(program.resolve(), stack, os.environ.get(PASSPHRASE))
-    with analyzing(pack, project=settings.project, stack=stack) as analyzer:
+    with analyzing(pack, project=settings.project, stack=settings.stack) as analyzer:
         yield Checks(analyzer)
-
-
-def _region(program: Path, stack: str) -> str:
-    said = read_settings(program.resolve(), stack, os.environ.get(PASSPHRASE)).of_package("aws").get("region")
-    if not said:
-        raise ProjectError(
-            f"Pulumi.{stack}.yaml does not say aws:region",
-            why="The provider would take it from whoever runs it.",
-            todo="Set it: pulumi config set aws:region eu-central-1.",
-        )
-    return str(said)
-
-
-def _environment(aws: OfflineAws, region: str) -> dict[str, str]:
-    """The program's: of AWS it knows the offline one alone."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_", "SEATRIAL_"))}
-    return own | aws.environment(region)
 
 
 def _s3(aws: OfflineAws, region: str) -> Any:

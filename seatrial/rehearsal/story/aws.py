@@ -19,7 +19,7 @@ from typing import Any, cast
 from seatrial import clouds
 from seatrial.clouds.aws.cloud import AwsCloud
 from seatrial.clouds.aws.names import Names
-from seatrial.clouds.aws.permissions import usage, uses
+from seatrial.clouds.aws.permissions import Permissions, derive, place_of, usage, uses
 from seatrial.clouds.aws.session import new_session
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.clouds.base import Execution, Pipelines, Prepared, StepState, Version
@@ -29,14 +29,13 @@ from seatrial.errors import RehearsalError
 from seatrial.package.read import Package
 from seatrial.project import Model, Project
 from seatrial.rehearsal.aws import OfflineAws
-from seatrial.rehearsal.story.account import Account
-from seatrial.rehearsal.story.builds import ACCOUNT, Builds
+from seatrial.rehearsal.story.builds import Builds
 from seatrial.rehearsal.story.load import Ask, Expected, Load, Refused
+from seatrial.rehearsal.story.stack import Stack
 from seatrial.rehearsal.story.timeline import Timeline
 from seatrial.reports.rehearsal import Phase
 
 Json = Any
-PREFIX = "rehearsal"
 ROWS = 64
 """Rows of the golden sample that callers ask for, in turn."""
 ENOUGH = 100
@@ -49,6 +48,8 @@ _LONG_S = 8.0
 that release, it comes to its gate after it."""
 _PATIENCE_S = 120.0
 _LOOK_S = 0.1
+_SHOWN = 8
+"""Differences that a failure lists."""
 
 
 class _Meanwhile:
@@ -76,7 +77,8 @@ class AwsStory:
         model: the model that is rehearsed.
         pipelines: ``train`` and ``release``, compiled.
         aws: the offline AWS; its environment is this process's, so adapters find it as they find the real one.
-        builds: images that it knows.
+        infra: the project's infrastructure, of which nothing is made yet.
+        builds: images that the cloud knows.
         line: is told what happens.
         state: a folder for what the adapters keep.
     """
@@ -87,14 +89,16 @@ class AwsStory:
         model: Model,
         pipelines: Mapping[str, Document],
         aws: OfflineAws,
+        infra: Stack,
         builds: Builds,
         line: Timeline,
         state: Path,
     ) -> None:
         self._opened, self._model, self._documents = opened, model, pipelines
         self._aws, self._builds, self._line, self._state = aws, builds, line, state
-        self._account = Account(aws.client_settings(), account=ACCOUNT, prefix=PREFIX)
+        self._infra = infra
         self._stack: StackOutputs
+        self._permissions: Permissions
         self._names: Names
         self._cloud: AwsCloud
         self._pipelines: Pipelines
@@ -104,7 +108,7 @@ class AwsStory:
         self._retraining: str | None = None
         self._judges: set[str] = set()
         """Steps of the training pipeline in which versions are compared."""
-        self.environment = aws.environment()
+        self.environment = aws.environment(infra.region)
         """What other programs need to see what the story made; once there is a stack, `seatrial` too."""
 
     def tell(self, *, clear: bool) -> None:
@@ -115,8 +119,8 @@ class AwsStory:
             SeatrialError: a part of the machinery failed.
         """
         stage = self._stage
-        with stage("account"):
-            self._furnish()
+        with stage("infra"):
+            self._up()
         with stage("train"):
             started = self._training(self._model.rehearsal.model_dump(mode="json")["first"])
             first = self._trained(started, "the first version", self._retrain_beside)
@@ -133,7 +137,7 @@ class AwsStory:
             with stage("canary"):
                 self._release_on_the_mended_build(second)
         if clear:
-            with stage("clean-up"):
+            with stage("destroy"):
                 self._clear()
 
     @contextmanager
@@ -152,20 +156,24 @@ class AwsStory:
 
     # stages
 
-    def _furnish(self) -> None:
-        self._stack = self._account.furnish(self._builds.sound, self._opened, self._model, self._documents)
+    def _up(self) -> None:
+        made = self._infra.up()
+        differences = self._infra.differences()
+        resources, properties = self._infra.compared()
+        self._line.check(
+            not differences,
+            f"up: {made.counts['create']} created; state = cloud, {resources} resources, {properties} properties",
+            otherwise=f"after the up, state and cloud disagree: {'; '.join(differences[:_SHOWN])}",
+            todo="Run: seatrial rehearse --infra --cloud aws",
+        )
+        self._stack = self._infra.outputs()
         self._names = Names.of(self._stack, self._model.name)
-        self._become(self._account.launching(self._stack))
+        self._permissions = derive(self._opened, [self._model.name], place_of(self._stack))
+        self._become(self._infra.launching(self._stack.roles.launch))
         self._connect(self._builds.sound)
         release = self._deploy("release", {"version": 1})
-        self._account.release_on_approval(
-            self._names.endpoint,
-            release.pipeline,
-            {"model": self._model.name, "version": "$.detail.ModelPackageVersion"},
-        )
         self._line.tell(
-            f"a bucket, {len(self._account.permissions.roles())} roles with what they need, a model package group,"
-            " alarms, and a rule that releases what is approved",
+            f"role {self._stack.roles.launch.rpartition('/')[2]} launches; an approval starts {release.pipeline}",
             self._stack.artifact_root,
         )
 
@@ -331,8 +339,8 @@ class AwsStory:
     def _permitted(self) -> None:
         """Each role did what it is for with what it was granted."""
         told = self._aws.permissions()
-        used, denied = (uses(told[kind], PREFIX) for kind in ("used", "denied"))
-        found = usage(self._account.permissions, used, denied)
+        used, denied = (uses(told[kind], self._stack.prefix) for kind in ("used", "denied"))
+        found = usage(self._permissions, used, denied)
         self._line.check(
             not found.denied,
             found.told(),
@@ -349,11 +357,15 @@ class AwsStory:
         self._become({})  # who launches removes nothing; the account's owner does
         self._connect(self._builds.sound)
         self._cloud.endpoints.stop(self._model.name)
-        self._account.clear()
-        left = self._account.left()
+        self._infra.empty()
+        protected = self._infra.unprotect()
+        if protected:
+            self._line.tell("a person takes the protection away", ", ".join(protected))
+        gone = self._infra.destroy()
+        left = self._infra.left()
         self._line.check(
             not left,
-            "everything is removed: 0 left",
+            f"{gone.counts['delete']} deleted, 0 left",
             otherwise=f"left behind: {', '.join(left)}",
             why="What nobody removes costs money or clutters the account.",
         )
@@ -363,11 +375,11 @@ class AwsStory:
     def _become(self, credentials: Mapping[str, str]) -> None:
         """Whom the adapters act as from the next connection on; nobody in particular: the account's owner."""
         os.environ.pop("AWS_SESSION_TOKEN", None)
-        os.environ.update({**self._aws.environment(), **credentials})
+        os.environ.update({**self._aws.environment(self._infra.region), **credentials})
 
     def _connect(self, image: str) -> None:
         """Take up the stack's outputs with this build of the image, as a person's next command would."""
-        place = self._state / "stacks" / "aws.rehearsal.json"
+        place = self._state / "stacks" / f"aws.{self._stack.prefix}.json"
         place.parent.mkdir(parents=True, exist_ok=True)
         self._stack = self._stack.model_copy(update={"image": image})
         place.write_text(self._stack.model_dump_json(), encoding="utf-8")
@@ -447,7 +459,7 @@ class AwsStory:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = new_session().client(service, **self._aws.client_settings())
+            self._clients[service] = new_session().client(service, **self._aws.client_settings(self._infra.region))
         return self._clients[service]
 
     def _caller(self) -> Ask:

@@ -28,7 +28,6 @@ from seatrial.rehearsal.story import sabotage
 ACCOUNT = "123456789012"
 IMAGE = "localhost/seatrial:dev"
 """What `make image` builds when nobody names another."""
-_REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/seatrial@sha256:"
 _COMMIT = "SEATRIAL_GIT_COMMIT"
 
 
@@ -110,18 +109,24 @@ def _differ(image: engines.Described, source: str) -> str:
 
 
 @contextmanager
-def built(opened: Project, place: Place) -> Iterator[tuple[Builds, list[Image]]]:
+def built(opened: Project, place: Place, repository: str) -> Iterator[tuple[Builds, list[Image]]]:
     """Both builds, and what the offline AWS is to know of them. The broken one is removed at the end.
+
+    Args:
+        opened: the project.
+        place: where they run.
+        repository: where the account would have them, without a tag.
 
     Raises:
         ResourceError: the engine did not build it.
     """
+    digest = f"{repository}@sha256:"
     if place.engine is None:
-        builds = Builds(*(_REGISTRY + hashlib.sha256(name.encode()).hexdigest() for name in ("sound", "broken")))
+        builds = Builds(*(digest + hashlib.sha256(name.encode()).hexdigest() for name in ("sound", "broken")))
         yield builds, _of_this_machine(opened, builds)
         return
     with _sabotaged(place.engine, place.image) as (name, identity):
-        builds = Builds(_REGISTRY + place.identity, _REGISTRY + identity)
+        builds = Builds(digest + place.identity, digest + identity)
         yield builds, [Image(uri=builds.sound, container=place.image), Image(uri=builds.broken, container=name)]
 
 

@@ -14,8 +14,12 @@ from seatrial.document.model import Document
 from seatrial.errors import ProjectError, SeatrialError
 from seatrial.project import Model, Project
 from seatrial.rehearsal.aws import OfflineAws
+from seatrial.rehearsal.infra.offline import program_of, region_of, settings_of, stack_on
+from seatrial.rehearsal.infra.settings import ProgramSettings
+from seatrial.rehearsal.infra.values import plain
 from seatrial.rehearsal.story.aws import AwsStory
-from seatrial.rehearsal.story.builds import IMAGE, Place, built, choose
+from seatrial.rehearsal.story.builds import ACCOUNT, IMAGE, Place, built, choose
+from seatrial.rehearsal.story.stack import Stack
 from seatrial.rehearsal.story.timeline import Timeline
 from seatrial.reports.rehearsal import Operations, RehearsalReport
 from seatrial.reports.report import Failure, NextStep
@@ -23,6 +27,7 @@ from seatrial.reports.report import Failure, NextStep
 SPEED = 600.0
 """Ten minutes of the service's waiting become one second. What programs do takes as long as it takes."""
 _PROVEN = (
+    "the project's infrastructure, from its own program: up, in use, and destroyed with nothing left",
     "the compiled pipelines, as SageMaker would be sent them, run to the gate's verdict and to a released version",
     "data, packages and decisions pass between jobs through S3 and /opt/ml alone",
     "a version that waits for approval is released by the approval's event",
@@ -33,10 +38,11 @@ _PROVEN = (
 _PROVEN_OF_THE_IMAGE = "the image itself: every job and server was a container of it, and answered to its words"
 _NOT_PROVEN_OF_THE_IMAGE = "the image: jobs and servers ran this machine's Python on the project's folder"
 _NOT_PROVEN = (
+    "the project's infrastructure, from its own program: up, in use, and destroyed with nothing left",
     "IAM beyond the roles' own and trust policies: policies of buckets, keys and organisations",
     "start-up times, quotas, instance capacity, VPC and KMS settings: accepted, without effect",
     "eventual consistency, and the exact wording of AWS's errors",
-    "the infrastructure: the account was furnished by hand",
+    "Pulumi's own engine and the AWS provider: the program ran against an engine of ours",
 )
 
 
@@ -46,6 +52,8 @@ class Stage:
 
     speed: float = SPEED
     port: int = 0
+    stack: str = "dev"
+    """Whose settings the infrastructure has."""
     engine: str = "auto"
     """``podman`` or ``docker`` insists, ``none`` takes namespaces, ``auto`` takes an engine that has the image."""
     image: str = IMAGE
@@ -94,17 +102,28 @@ def rehearse(
         ResourceError: the engine does not answer or has no such image, or this machine can isolate no jobs.
     """
     started = dt.datetime.now(dt.UTC)
+    program = program_of(opened.root)
+    settings = settings_of(program, stage.stack)
     place = choose(opened, stage.engine, stage.image)
-    with line.stage("account"):
+    with line.stage("infra"):
         line.tell(f"jobs and servers run in {place.name}", place.why)
     failure: Failure | None = None
     with (
-        built(opened, place) as (builds, images),
+        built(opened, place, _repository(settings)) as (builds, images),
         tempfile.TemporaryDirectory(prefix="seatrial-rehearsal-") as state,
         OfflineAws(images, port=stage.port, speed=stage.speed, engine=place.engine or "none") as aws,
-        _environment(aws),
+        _environment(aws, region_of(settings)),
     ):
-        story = AwsStory(opened, model, pipelines, aws, builds, line, Path(state))
+        infra, provider = stack_on(
+            aws,
+            settings,
+            program,
+            Path(state),
+            config={"image": builds.sound},
+            told=lambda step: line.going_on(str(step)),
+        )
+        stack = Stack(infra, provider, aws, region_of(settings))
+        story = AwsStory(opened, model, pipelines, aws, stack, builds, line, Path(state))
         try:
             story.tell(clear=stage.clear)
         except SeatrialError as found:
@@ -144,13 +163,19 @@ def _report(
     )
 
 
+def _repository(settings: ProgramSettings) -> str:
+    """Where the stack's program puts the project's image."""
+    prefix = plain(settings.config.get(f"{settings.project}:prefix"))
+    return f"{ACCOUNT}.dkr.ecr.{region_of(settings)}.amazonaws.com/{prefix}"
+
+
 @contextmanager
-def _environment(aws: OfflineAws) -> Iterator[None]:
+def _environment(aws: OfflineAws, region: str) -> Iterator[None]:
     """This process as a client of the offline AWS and of nothing else; as it was, afterwards."""
     before = dict(os.environ)
     for name in [name for name in before if name.startswith(("AWS_", "SEATRIAL_STACK"))]:
         del os.environ[name]
-    os.environ.update(aws.environment())
+    os.environ.update(aws.environment(region))
     try:
         yield
     finally:

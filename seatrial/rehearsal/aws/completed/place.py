@@ -20,6 +20,7 @@ def completing() -> Iterator[None]:
     from moto.s3.models import FakeBucket
 
     from seatrial.rehearsal.aws.alarms.operations import CloudWatch
+    from seatrial.rehearsal.aws.completed.buckets import permission
     from seatrial.rehearsal.aws.completed.budgets import Budgets
     from seatrial.rehearsal.aws.completed.functions import once
     from seatrial.rehearsal.aws.completed.identity import Identity
@@ -36,6 +37,7 @@ def completing() -> Iterator[None]:
     )
     changed = (
         (FakeBucket, "_log_permissions_enabled_policy", staticmethod(may_deliver)),
+        (FakeBucket, "get_permission", permission),
         (Policy, "add_statement", once(Policy.add_statement)),
         (SecurityGroupRule, "__init__", remembering(SecurityGroupRule.__init__)),
         (SecurityGroupRule, "description", property(described)),
