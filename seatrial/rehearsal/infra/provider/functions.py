@@ -56,6 +56,7 @@ class Function(ResourceType):
         "timeout": Field(default=3),
         "memorySize": Field(default=128),
         "environment": Field(form=Block({"variables": Field(form=Map())})),
+        "kmsKeyArn": Field("KMSKeyArn"),
         "arn": Field("FunctionArn", output=True),
         "invokeArn": Field(output=True),
         "version": Field(output=True),
