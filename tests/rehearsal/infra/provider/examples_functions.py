@@ -30,6 +30,7 @@ LAMBDA = (
             "timeout": 60.0,
             "memorySize": 256.0,
             "environment": {"variables": {"PREFIX": "trial"}},
+            "kmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/one",
             "tags": {"owner": "trial"},
         },
         {
@@ -41,6 +42,7 @@ LAMBDA = (
             "timeout": None,
             "memorySize": 512.0,
             "environment": None,
+            "kmsKeyArn": None,
             "tags": {"owner": "others"},
         },
     ),
