@@ -171,7 +171,7 @@ class InfraStory:
         finished = self._infra.up()
         self._line.check(
             _urns(finished.changes) == planned - done,
-            f"the next up finished: the other {len(finished.changes)} steps, none twice",
+            f"the next up did the rest, nothing twice: {_told(finished.changes)}",
             otherwise=f"after a failure, the next update does something else than the rest: {_told(finished.changes)}",
         )
         self._agree()
