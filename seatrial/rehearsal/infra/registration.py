@@ -159,10 +159,11 @@ def _apply(deployment: Deployment, wanted: Resource, old: Resource | None, chang
         delete_first(deployment, old)
     step = Step(change.op, wanted.urn, wanted.type, change.diff.changed, _details(old, change))
     keeps = old is not None and change.op != "replace"
+    goes = old if change.op == "replace" and not change.first else None
     if deployment.dry_run:
         before = old.outputs if keeps and old is not None else {}
         made = replace(wanted, id=old.id if keeps and old is not None else "", outputs=before | change.inputs)
-        deployment.record(made, step)
+        _record(deployment, made, goes, step)
         return made
     ready = deployment.assets.with_content(plain(change.inputs), change.inputs)
     try:
@@ -188,7 +189,7 @@ def _apply(deployment: Deployment, wanted: Resource, old: Resource | None, chang
             f"{wanted.name} ({wanted.type}) could not be {verb}: {refused.what}", why=refused.why, todo=refused.todo
         ) from refused
     made = replace(wanted, id=id, outputs=_outputs(wanted, plain(outputs)))
-    _record(deployment, made, old if change.op == "replace" and not change.first else None, step)
+    _record(deployment, made, goes, step)
     return made
 
 

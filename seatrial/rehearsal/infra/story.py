@@ -18,6 +18,7 @@ from seatrial.rehearsal.story.timeline import Timeline
 _SHOWN = 8
 """Differences that a failure lists."""
 _UNPROTECT = "pulumi state unprotect"
+_BUCKET = "aws:s3/bucket:Bucket"
 
 
 class InfraStory:
@@ -224,6 +225,19 @@ class InfraStory:
         self._agree()
         self._infra.unprotect(*(each.urn for each in protected))
         self._line.tell(f"unprotected on purpose: {len(protected)}")
+        emptied = {each.name: self._empty(each.id) for each in self._infra.resources if _keeps_what_it_holds(each)}
+        if emptied:
+            held = ", ".join(f"{name} held {count} objects" for name, count in sorted(emptied.items()))
+            self._line.tell(f"emptied by hand, since S3 deletes no bucket that holds something: {len(emptied)}", held)
+
+    def _empty(self, bucket: str) -> int:
+        """Delete every version of every object; gives how many there were."""
+        count = 0
+        for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for each in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]:
+                self._s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
+                count += 1
+        return count
 
     def _agree(self) -> None:
         """State and cloud say the same, property by property, or the rehearsal ends here."""
@@ -245,13 +259,17 @@ class InfraStory:
 
     def _bucket(self) -> Resource:
         for each in self._infra.resources:
-            if each.name == self._script.deleted and each.type == "aws:s3/bucket:Bucket":
+            if each.name == self._script.deleted and each.type == _BUCKET:
                 return each
         raise RehearsalError(
             f"the program has no bucket '{self._script.deleted}'",
             why="The rehearsal deletes it by hand, to see whether that is noticed.",
             todo="Name one in 'deleted' of the program's rehearsal.toml.",
         )
+
+
+def _keeps_what_it_holds(resource: Resource) -> bool:
+    return resource.type == _BUCKET and not resource.inputs.get("forceDestroy")
 
 
 def _belonging(bucket: Resource, resources: tuple[Resource, ...]) -> set[str]:
