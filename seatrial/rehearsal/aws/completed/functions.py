@@ -1,4 +1,4 @@
-"""Lambda: moto's, where a function cannot have two permissions of one name."""
+"""Lambda: moto's, where a function's key can change, and no two permissions of it have one name."""
 
 from __future__ import annotations
 
@@ -20,3 +20,14 @@ def once(add: Callable[..., Any]) -> Callable[..., Any]:
         return add(policy, raw, *more, **named)
 
     return add_once
+
+
+def keyed(update: Callable[..., Any]) -> Callable[..., Any]:
+    """``LambdaFunction.update_configuration`` that changes the key, too."""
+
+    def update_keyed(function: Any, updates: dict[str, Any]) -> Any:
+        if "KMSKeyArn" in updates:
+            function.kms_key_arn = updates["KMSKeyArn"] or None
+        return update(function, updates)
+
+    return update_keyed

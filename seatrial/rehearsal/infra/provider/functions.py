@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from seatrial.rehearsal.infra.provider.base import UNKNOWN, Props, content, digest_of, is_blob
-from seatrial.rehearsal.infra.provider.forms import TAGS, Block, Field, Fields, Form, Map
+from seatrial.rehearsal.infra.provider.fields import TAGS, Block, Field, Fields
+from seatrial.rehearsal.infra.provider.forms import Form, Map
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType, Tagging
 
 _TAGGING = Tagging("lambda", ("ListTags", "Tags"), "TagResource", "UntagResource", "Resource", form=Map())
@@ -77,6 +78,7 @@ class Function(ResourceType):
         return self.told(
             made | {"Code": made["CodeSha256"], "Tags": answer.get("Tags")},
             description=made.get("Description") or None,
+            kmsKeyArn=made.get("KMSKeyArn") or None,
             invokeArn=f"{invoked}/invocations",
         )
 
@@ -86,7 +88,7 @@ class Function(ResourceType):
         if "code" in change.properties:
             self.call("UpdateFunctionCode", FunctionName=id, ZipFile=content(inputs["code"]))
         if change.properties - {"code", "tags"}:
-            request = {"Description": "", "Environment": {"Variables": {}}, **self.request(inputs)}
+            request = {"Description": "", "Environment": {"Variables": {}}, "KMSKeyArn": "", **self.request(inputs)}
             kept = {key: value for key, value in request.items() if key not in ("Code", "Tags")}
             operation = "UpdateFunctionConfiguration"
             self.call(operation, **self.whole(kept, operation))
