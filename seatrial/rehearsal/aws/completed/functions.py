@@ -1,4 +1,4 @@
-"""Lambda: moto's, where a function cannot have two permissions of one name."""
+"""Lambda: moto's, where a function cannot have two permissions of one name, and where its key can be changed."""
 
 from __future__ import annotations
 
@@ -20,3 +20,14 @@ def once(add: Callable[..., Any]) -> Callable[..., Any]:
         return add(policy, raw, *more, **named)
 
     return add_once
+
+
+def keyed(update: Callable[..., Any]) -> Callable[..., Any]:
+    """``LambdaFunction.update_configuration`` that heeds the key of the environment; an empty one takes it away."""
+
+    def update_keyed(function: Any, changes: dict[str, Any]) -> Any:
+        if "KMSKeyArn" in changes:
+            function.kms_key_arn = changes["KMSKeyArn"] or None
+        return update(function, changes)
+
+    return update_keyed

@@ -10,6 +10,7 @@ from unittest.mock import patch
 @contextmanager
 def completing() -> Iterator[None]:
     """As long as the block runs. moto reads a service's URL table when its first request arrives."""
+    from moto.awslambda.models import LambdaFunction
     from moto.awslambda.policy import Policy
     from moto.budgets import urls as budgets_urls
     from moto.cloudwatch import urls as cloudwatch_urls
@@ -21,7 +22,7 @@ def completing() -> Iterator[None]:
 
     from seatrial.rehearsal.aws.alarms.operations import CloudWatch
     from seatrial.rehearsal.aws.completed.budgets import Budgets
-    from seatrial.rehearsal.aws.completed.functions import once
+    from seatrial.rehearsal.aws.completed.functions import keyed, once
     from seatrial.rehearsal.aws.completed.identity import Identity
     from seatrial.rehearsal.aws.completed.logging import may_deliver
     from seatrial.rehearsal.aws.completed.network import Network, described, remembering
@@ -36,6 +37,7 @@ def completing() -> Iterator[None]:
     )
     changed = (
         (FakeBucket, "_log_permissions_enabled_policy", staticmethod(may_deliver)),
+        (LambdaFunction, "update_configuration", keyed(LambdaFunction.update_configuration)),
         (Policy, "add_statement", once(Policy.add_statement)),
         (SecurityGroupRule, "__init__", remembering(SecurityGroupRule.__init__)),
         (SecurityGroupRule, "description", property(described)),

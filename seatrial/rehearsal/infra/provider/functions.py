@@ -55,6 +55,7 @@ class Function(ResourceType):
         "timeout": Field(default=3),
         "memorySize": Field(default=128),
         "environment": Field(form=Block({"variables": Field(form=Map())})),
+        "kmsKeyArn": Field("KMSKeyArn"),
         "arn": Field("FunctionArn", output=True),
         "invokeArn": Field(output=True),
         "version": Field(output=True),
@@ -85,7 +86,8 @@ class Function(ResourceType):
         if "code" in change.properties:
             self.call("UpdateFunctionCode", FunctionName=id, ZipFile=content(inputs["code"]))
         if change.properties - {"code", "tags"}:
-            request = {"Description": "", "Environment": {"Variables": {}}, **self.request(inputs)}
+            emptied = {"Description": "", "Environment": {"Variables": {}}, "KMSKeyArn": ""}
+            request = {**emptied, **self.request(inputs)}
             kept = {key: value for key, value in request.items() if key not in ("Code", "Tags")}
             operation = "UpdateFunctionConfiguration"
             self.call(operation, **self.whole(kept, operation))

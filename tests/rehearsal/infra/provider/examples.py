@@ -495,6 +495,7 @@ LAMBDA = (
             "timeout": 60.0,
             "memorySize": 256.0,
             "environment": {"variables": {"PREFIX": "trial"}},
+            "kmsKeyArn": cloud.made("aws:kms/key:Key")["arn"],
             "tags": {"owner": "trial"},
         },
         {
@@ -506,6 +507,7 @@ LAMBDA = (
             "timeout": None,
             "memorySize": 512.0,
             "environment": None,
+            "kmsKeyArn": lambda cloud: cloud.made("aws:kms/key:Key")["arn"],
             "tags": {"owner": "others"},
         },
     ),
