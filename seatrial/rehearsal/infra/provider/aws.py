@@ -25,9 +25,10 @@ from seatrial.rehearsal.infra.provider import (
     s3_settings,
     sagemaker,
     sns,
+    vpc_endpoints,
 )
 from seatrial.rehearsal.infra.provider.base import Diff, Props, Unfinished, UnsupportedType, is_blob
-from seatrial.rehearsal.infra.provider.forms import Fields, agree, required, unhandled
+from seatrial.rehearsal.infra.provider.fields import Fields, agree, required, unhandled
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType, refused, request_problems
 from seatrial.rehearsal.infra.provider.session import PARTITION, Session
 
@@ -46,6 +47,7 @@ _MODULES = (
     s3_settings,
     sagemaker,
     sns,
+    vpc_endpoints,
 )
 TYPES: dict[str, type[ResourceType]] = {each.type: each for module in _MODULES for each in module.TYPES}
 """Every type that a program may use here."""

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from seatrial.rehearsal.infra.provider.base import UNKNOWN, Props
-from seatrial.rehearsal.infra.provider.forms import DOCUMENT, SET, TAGS, Field, Fields, Map, Pairs
+from seatrial.rehearsal.infra.provider.fields import TAGS, Field, Fields
+from seatrial.rehearsal.infra.provider.forms import DOCUMENT, SET, Map, Pairs
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType, Tagging
 
 _ALARM_TAGS = Tagging("cloudwatch", ("ListTagsForResource", "Tags"), "TagResource", "UntagResource", "ResourceARN")

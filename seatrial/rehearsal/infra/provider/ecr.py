@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from seatrial.rehearsal.infra.provider.base import Props
-from seatrial.rehearsal.infra.provider.forms import DOCUMENT, TAGS, Block, Field, Fields, Only
+from seatrial.rehearsal.infra.provider.fields import TAGS, Block, Field, Fields
+from seatrial.rehearsal.infra.provider.forms import DOCUMENT, Only
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType, Tagging
 
 _TAGGING = Tagging(

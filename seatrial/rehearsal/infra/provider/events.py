@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from seatrial.rehearsal.infra.provider.base import UNKNOWN, Props
-from seatrial.rehearsal.infra.provider.forms import DOCUMENT, TAGS, Block, Field, Fields, Many, Map
+from seatrial.rehearsal.infra.provider.fields import TAGS, Block, Field, Fields
+from seatrial.rehearsal.infra.provider.forms import DOCUMENT, Many, Map
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType, Tagging
 
 _TAGGING = Tagging("events", ("ListTagsForResource", "Tags"), "TagResource", "UntagResource", "ResourceARN")

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from seatrial.rehearsal.infra.provider.base import Props
-from seatrial.rehearsal.infra.provider.forms import TAGS, Field, Fields
-from seatrial.rehearsal.infra.provider.network import OfNetwork
+from seatrial.rehearsal.infra.provider.fields import Field, Fields
+from seatrial.rehearsal.infra.provider.network import NETWORK_TAGS, OfNetwork
 from seatrial.rehearsal.infra.provider.resource import Change, Known
-
-_TAGS: Fields = {"tags": Field("Tags", TAGS["tags"].form, apart=True), "tagsAll": TAGS["tagsAll"]}
 
 
 class SecurityGroup(OfNetwork):
@@ -32,7 +30,7 @@ class SecurityGroup(OfNetwork):
         "vpcId": Field(replaces=True, required=True),
         "arn": Field(output=True),
         "ownerId": Field(output=True),
-        **_TAGS,
+        **NETWORK_TAGS,
     }
 
     def counts(self, entry: dict[str, Any]) -> bool:
@@ -75,7 +73,7 @@ class _Rule(OfNetwork):
         "description": Field(),
         "arn": Field(output=True),
         "securityGroupRuleId": Field(output=True),
-        **_TAGS,
+        **NETWORK_TAGS,
     }
 
     def request(self, inputs: Props) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from seatrial.rehearsal.infra.provider.base import UNKNOWN, Props, content, digest_of, is_blob
-from seatrial.rehearsal.infra.provider.forms import TAGS, Block, Field, Fields, Form, Map
+from seatrial.rehearsal.infra.provider.fields import TAGS, Block, Field, Fields
+from seatrial.rehearsal.infra.provider.forms import Form, Map
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType, Tagging
 
 _TAGGING = Tagging("lambda", ("ListTags", "Tags"), "TagResource", "UntagResource", "Resource", form=Map())

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from seatrial.rehearsal.infra.provider.base import Props
-from seatrial.rehearsal.infra.provider.forms import DOCUMENT, SET, TAGS, Field, Fields, Form
+from seatrial.rehearsal.infra.provider.fields import TAGS, Field, Fields
+from seatrial.rehearsal.infra.provider.forms import POLICY, SET, Form
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType, Tagging
 
 _GONE = ("NoSuchEntity",)
@@ -32,7 +33,7 @@ class Role(ResourceType):
     gone: ClassVar[tuple[str, ...]] = _GONE
     fields: ClassVar[Fields] = {
         "name": Field("RoleName", replaces=True),
-        "assumeRolePolicy": Field("AssumeRolePolicyDocument", DOCUMENT, required=True),
+        "assumeRolePolicy": Field("AssumeRolePolicyDocument", POLICY, required=True),
         "description": Field(),
         "maxSessionDuration": Field(default=3600),
         "path": Field(replaces=True, default="/"),
@@ -102,7 +103,7 @@ class RolePolicy(ResourceType):
     fields: ClassVar[Fields] = {
         "name": Field("PolicyName", replaces=True),
         "role": Field("RoleName", replaces=True, required=True),
-        "policy": Field("PolicyDocument", DOCUMENT, required=True),
+        "policy": Field("PolicyDocument", POLICY, required=True),
     }
 
     def create(self, inputs: Props) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from seatrial.rehearsal.infra.provider.base import Props
-from seatrial.rehearsal.infra.provider.forms import DOCUMENT, TAGS, Field, Fields
+from seatrial.rehearsal.infra.provider.fields import TAGS, Field, Fields
+from seatrial.rehearsal.infra.provider.forms import POLICY
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType, Tagging
 
 _GONE = ("NoSuchEntity",)
@@ -28,7 +29,7 @@ class Policy(ResourceType):
         "name": Field("PolicyName", replaces=True),
         "path": Field(replaces=True, default="/"),
         "description": Field(replaces=True),
-        "policy": Field("PolicyDocument", DOCUMENT, required=True),
+        "policy": Field("PolicyDocument", POLICY, required=True),
         "arn": Field(output=True),
         "policyId": Field(output=True),
         **TAGS,

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from seatrial.rehearsal.infra.provider.base import UNKNOWN, Props
-from seatrial.rehearsal.infra.provider.forms import DOCUMENT, Field, Fields, Map, Pairs, Reference
+from seatrial.rehearsal.infra.provider.fields import Field, Fields
+from seatrial.rehearsal.infra.provider.forms import POLICY, Map, Pairs, Reference
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType, Tagging
 
 _PAIRS = Pairs("TagKey", "TagValue")
@@ -23,7 +24,7 @@ class Key(ResourceType):
     gone: ClassVar[tuple[str, ...]] = ("NotFoundException",)
     fields: ClassVar[Fields] = {
         "description": Field(),
-        "policy": Field(form=DOCUMENT, computed=True),
+        "policy": Field(form=POLICY, computed=True),
         "tags": Field(form=_PAIRS),
         "enableKeyRotation": Field(apart=True, default=False),
         "deletionWindowInDays": Field(local="says how long a deletion waits"),

@@ -13,7 +13,8 @@ from botocore.validate import ParamValidator
 
 from seatrial.rehearsal.aws.strictness import shape_problems
 from seatrial.rehearsal.infra.provider.base import UNKNOWN, Props
-from seatrial.rehearsal.infra.provider.forms import Fields, Form, Pairs
+from seatrial.rehearsal.infra.provider.fields import Fields
+from seatrial.rehearsal.infra.provider.forms import Form, Pairs
 from seatrial.rehearsal.infra.provider.session import Session
 
 _TAG_PAIRS = Pairs()

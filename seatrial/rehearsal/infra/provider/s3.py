@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from seatrial.rehearsal.infra.provider.base import Props
-from seatrial.rehearsal.infra.provider.forms import Field, Fields, Map, Pairs
+from seatrial.rehearsal.infra.provider.fields import Field, Fields
+from seatrial.rehearsal.infra.provider.forms import Map, Pairs
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType
 
 _NO_TAGS = "NoSuchTagSet"

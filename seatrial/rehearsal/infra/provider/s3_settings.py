@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from seatrial.rehearsal.infra.provider.base import UNKNOWN, Props
-from seatrial.rehearsal.infra.provider.forms import DOCUMENT, Block, Field, Fields, Many, Only, Pairs
+from seatrial.rehearsal.infra.provider.fields import Block, Field, Fields
+from seatrial.rehearsal.infra.provider.forms import POLICY, Many, Only, Pairs
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType
 
 
@@ -244,7 +245,7 @@ class Policy(_Setting):
     reads: ClassVar[str] = "GetBucketPolicy"
     deletes: ClassVar[str] = "DeleteBucketPolicy"
     unset: ClassVar[str] = "NoSuchBucketPolicy"
-    fields: ClassVar[Fields] = {"bucket": _BUCKET, "policy": Field(form=DOCUMENT, required=True)}
+    fields: ClassVar[Fields] = {"bucket": _BUCKET, "policy": Field(form=POLICY, required=True)}
 
     def from_answer(self, answer: dict[str, Any]) -> Props | None:
         """The document."""

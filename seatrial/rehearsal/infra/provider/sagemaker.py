@@ -8,7 +8,8 @@ from typing import ClassVar
 from botocore.exceptions import ClientError
 
 from seatrial.rehearsal.infra.provider.base import Props
-from seatrial.rehearsal.infra.provider.forms import DOCUMENT, TAGS, Field, Fields
+from seatrial.rehearsal.infra.provider.fields import TAGS, Field, Fields
+from seatrial.rehearsal.infra.provider.forms import POLICY
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType, Tagging
 
 _TAGGING = Tagging("sagemaker", ("ListTags", "Tags"), "AddTags", "DeleteTags", "ResourceArn")
@@ -83,7 +84,7 @@ class ModelPackageGroupPolicy(_OfSageMaker):
     identity: ClassVar[tuple[str, ...]] = ("modelPackageGroupName",)
     fields: ClassVar[Fields] = {
         "modelPackageGroupName": Field(replaces=True, required=True),
-        "resourcePolicy": Field(form=DOCUMENT, required=True),
+        "resourcePolicy": Field(form=POLICY, required=True),
     }
 
     def create(self, inputs: Props) -> str:

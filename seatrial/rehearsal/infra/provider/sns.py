@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from seatrial.rehearsal.infra.provider.base import Props
-from seatrial.rehearsal.infra.provider.forms import DOCUMENT, TAGS, Field, Fields
+from seatrial.rehearsal.infra.provider.fields import TAGS, Field, Fields
+from seatrial.rehearsal.infra.provider.forms import POLICY
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType, Tagging
 
 _TAGGING = Tagging("sns", ("ListTagsForResource", "Tags"), "TagResource", "UntagResource", "ResourceArn")
@@ -88,7 +89,7 @@ class TopicPolicy(_OfTopic):
     identity: ClassVar[tuple[str, ...]] = ("arn",)
     fields: ClassVar[Fields] = {
         "arn": Field("TopicArn", replaces=True, required=True),
-        "policy": Field("AttributeValue", DOCUMENT, required=True),
+        "policy": Field("AttributeValue", POLICY, required=True),
         "owner": Field(output=True),
     }
 

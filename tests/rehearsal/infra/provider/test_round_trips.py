@@ -9,7 +9,8 @@ import pytest
 
 from seatrial.rehearsal.infra.provider.aws import TYPES
 from seatrial.rehearsal.infra.provider.base import Props
-from seatrial.rehearsal.infra.provider.forms import Block, Fields, Form, Many, Only
+from seatrial.rehearsal.infra.provider.fields import Block, Fields
+from seatrial.rehearsal.infra.provider.forms import Form, Many, Only
 from tests.rehearsal.infra.provider.conftest import Cloud
 from tests.rehearsal.infra.provider.examples import EXAMPLES, Example
 
