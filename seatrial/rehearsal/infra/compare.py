@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -32,22 +32,28 @@ class Difference:
         return f"{what}: the state says {self.recorded}, the cloud {self.cloud}"
 
 
-def differences(resources: Iterable[Resource], provider: Provider) -> list[Difference]:
+def differences(
+    resources: Iterable[Resource], provider: Provider, others: Callable[[str, str], bool] = lambda _type, _id: False
+) -> list[Difference]:
     """Compare a record with the cloud.
 
     Every recorded input has to be what `Provider.read` says, but for those that no cloud could tell
     (`Provider.unseen`); so has every output that both know. Whatever the cloud has besides is an orphan.
 
     Args:
-        resources: of one stack, which has the cloud to itself.
+        resources: of one stack.
         provider: asks the cloud.
+        others: whether a type and an id are of what somebody else makes there, such as jobs their logs; without it
+            the stack has the cloud to itself.
     """
     applied = [each for each in resources if each.applied]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = [one for several in pool.map(lambda each: list(_of(each, provider)), applied) for one in several]
     known = {(each.type, each.id) for each in applied}
     orphans = sorted(provider.inventory() - known)
-    return found + [Difference(f"{type} {id}", "", "nothing", "that it is there") for type, id in orphans]
+    return found + [
+        Difference(f"{type} {id}", "", "nothing", "that it is there") for type, id in orphans if not others(type, id)
+    ]
 
 
 def compared(resources: Iterable[Resource], provider: Provider) -> tuple[int, int]:

@@ -183,9 +183,13 @@ class Infra:
             )
         self._state.save(replace(each, protect=False) if each.urn in urns else each for each in recorded)
 
-    def compare(self) -> list[Difference]:
-        """What the record and the cloud say differently, property by property, and what only one of them has."""
-        return differences(self.resources, self._provider)
+    def compare(self, others: Callable[[str, str], bool] = lambda _type, _id: False) -> list[Difference]:
+        """What the record and the cloud say differently, property by property, and what only one of them has.
+
+        Args:
+            others: whether a type and an id are of what somebody else makes in this cloud, such as jobs their logs.
+        """
+        return differences(self.resources, self._provider, others)
 
     def _run(self, operation: str, *, dry_run: bool) -> Applied:
         from seatrial.rehearsal.infra.program import run_program

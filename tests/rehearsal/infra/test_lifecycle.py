@@ -143,3 +143,5 @@ def test_what_only_the_cloud_has_is_found(stage: Stage) -> None:
     assert [str(each) for each in infra.compare()] == [
         "mem:box:Box orphan: the state says nothing, the cloud that it is there"
     ]
+    assert infra.compare(others=lambda type, id: (type, id) == (BOX, "orphan")) == []
+    assert infra.compare(others=lambda type, id: id == "another") != []
