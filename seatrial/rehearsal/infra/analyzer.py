@@ -18,6 +18,7 @@ from typing import IO, Any, Literal
 from seatrial.errors import MissingExtra, RehearsalError
 from seatrial.rehearsal.infra.provider.base import is_blob
 from seatrial.rehearsal.infra.registered import Registration
+from seatrial.rehearsal.infra.rpc import quieten
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _ASSET = "c44067f5952c0a294b673a41bacd8c17"
@@ -165,6 +166,7 @@ def analyzing(pack: Path, *, project: str, stack: str, tags: Mapping[str, str] |
         MissingExtra: pulumi-policy is not installed.
         RehearsalError: the pack does not start; its own words are in the message.
     """
+    quieten()
     try:
         import grpc
         import pulumi_policy  # noqa: F401 the pack needs it

@@ -17,6 +17,7 @@ from seatrial.rehearsal.infra.deletion import delete_all
 from seatrial.rehearsal.infra.deployment import Deployment, Step
 from seatrial.rehearsal.infra.provider.base import Props, Provider
 from seatrial.rehearsal.infra.review import Review
+from seatrial.rehearsal.infra.rpc import quieten
 from seatrial.rehearsal.infra.settings import read_settings
 from seatrial.rehearsal.infra.state import Resource, StateFile, outputs_of
 from seatrial.rehearsal.infra.values import marked_like, plain, without_nulls
@@ -99,7 +100,7 @@ class Infra:
             MissingExtra: Pulumi's SDK is not installed.
             UsageError: the settings are wrong.
         """
-        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # else it tells, on standard error, that a program has ended
+        quieten()
         try:
             import pulumi  # noqa: F401
         except ImportError as missing:
