@@ -23,6 +23,7 @@ from seatrial.rehearsal.aws.world import ACCOUNT, World
 
 _LOG = logging.getLogger(__name__)
 _PIPELINE, _TOPIC = ":pipeline/", ":sns:"
+_SERVICE = "events.amazonaws.com"
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def delivering(world: World) -> Iterator[None]:
         pipelines = [each for each in rule.targets if _PIPELINE in each["Arn"]]
         if pipelines and rule.event_pattern.matches_event(event):
             for target in pipelines:
-                _start_pipeline(world, target, event)
+                _start_pipeline(world, str(rule.arn), target, event)
         topics = [each for each in rule.targets if _TOPIC in each["Arn"]]
         if topics and rule.event_pattern.matches_event(event):
             for target in topics:
@@ -91,12 +92,16 @@ def to_rule(rule: Any, event: dict[str, Any]) -> None:
         _LOG.exception("rule %s: a target broke", rule.name)
 
 
-def _start_pipeline(world: World, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
+def _start_pipeline(world: World, rule: str, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
     _, _, _, region, _, resource = target["Arn"].split(":", 5)
     given = target.get("SageMakerPipelineParameters", {}).get("PipelineParameterList", [])
     parameters = [{"Name": each["Name"], "Value": _value(each["Value"], event)} for each in given]
+    role = str(target.get("RoleArn", ""))
+    if world.iam.enforced(role) and not world.iam.trusts_service(role, _SERVICE, rule):
+        _LOG.warning("%s could not start %s: the role %s does not let EventBridge in", rule, target["Arn"], role)
+        return
     try:
-        world.client("sagemaker", region, str(target.get("RoleArn", ""))).start_pipeline_execution(
+        world.client("sagemaker", region, role).start_pipeline_execution(
             PipelineName=resource.removeprefix("pipeline/"), PipelineParameters=parameters
         )
     except (ClientError, BotoCoreError) as refused:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import botocore.session
+
+from seatrial.rehearsal.aws.iam.conditions import NotUnderstood
+from seatrial.rehearsal.aws.iam.policy import trusts
+
+_SERVICE = "sagemaker.amazonaws.com"
 
 
 @functools.cache
@@ -98,20 +102,14 @@ def role_problem(arn: str, account: str) -> str | None:
 
     refusal = (
         f"Could not assume role {arn}. Please ensure that the role exists and allows principal "
-        "'sagemaker.amazonaws.com' to assume the role."
+        f"'{_SERVICE}' to assume the role."
     )
     role = next((each for each in iam_backends[account]["aws"].roles.values() if each.arn == arn), None)
     if role is None:
         return refusal
+    source = {"aws:SourceAccount": account, "aws:SourceArn": f"arn:aws:sagemaker:us-east-1:{account}:*"}
     try:
-        policy = json.loads(role.assume_role_policy_document)
-    except ValueError:
-        return refusal
-    statements = policy.get("Statement", [])
-    for statement in statements if isinstance(statements, list) else [statements]:
-        principal = statement.get("Principal")
-        services = principal.get("Service", []) if isinstance(principal, dict) else []
-        trusted = [services] if isinstance(services, str) else services
-        if statement.get("Effect") == "Allow" and ("sagemaker.amazonaws.com" in trusted or principal == "*"):
-            return None
-    return refusal
+        trusted = trusts(str(role.assume_role_policy_document), "Service", _SERVICE, "sts:AssumeRole", source)
+    except NotUnderstood as unknown:
+        return f"{refusal} (The rehearsal does not understand {unknown}.)"
+    return None if trusted else refusal

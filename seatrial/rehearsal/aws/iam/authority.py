@@ -93,7 +93,8 @@ class Authority:
         """moto's record of a role; None when there is none."""
         from moto.iam.models import iam_backends
 
-        roles = [each for backend in iam_backends[self._account].values() for each in backend.roles.values()]
+        backends = list(iam_backends[self._account].values())
+        roles = [each for backend in backends for each in list(backend.roles.values())]  # others make roles meanwhile
         return next((each for each in roles if each.arn == arn), None)
 
     def enforced(self, arn: str) -> bool:
@@ -103,8 +104,8 @@ class Authority:
 
     def _statements(self, arn: str) -> tuple[Statement, ...]:
         role = self.role(arn)
-        inline = [str(each) for each in role.policies.values()]
-        attached = [str(each.document) for each in role.managed_policies.values()]
+        inline = [str(each) for each in list(role.policies.values())]
+        attached = [str(each.document) for each in list(role.managed_policies.values())]
         return tuple(statement for text in (*inline, *attached) for statement in parsed(text))
 
     def trusts_service(self, arn: str, service: str, source: str) -> bool:

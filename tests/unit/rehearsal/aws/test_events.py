@@ -88,6 +88,37 @@ def test_an_event_of_somebody_else_starts_a_pipeline(bench: Any) -> None:
     assert len(bench.sagemaker.list_pipeline_executions(PipelineName="alarmed")["PipelineExecutionSummaries"]) == 1
 
 
+def _role(bench: Any, name: str, service: str, pipeline: str) -> str:
+    """A role of a service that may start a pipeline."""
+    iam = bench.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    may = {"Effect": "Allow", "Action": "sagemaker:StartPipelineExecution", "Resource": pipeline}
+    iam.put_role_policy(
+        RoleName=name, PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [may]})
+    )
+    return str(made["Role"]["Arn"])
+
+
+def test_a_rule_starts_a_pipeline_as_its_role_or_not_at_all(bench: Any) -> None:
+    arn = _pipeline(bench, "as-a-role")
+    roles = {
+        "let-in": ("events.amazonaws.com", arn),
+        "for-another-service": ("sagemaker.amazonaws.com", arn),
+        "for-another-pipeline": ("events.amazonaws.com", f"{arn}-2"),
+    }
+    given = {"PipelineParameterList": [{"Name": "Version", "Value": "fixed"}]}
+    for name, (service, pipeline) in roles.items():
+        target = {"Arn": arn, "RoleArn": _role(bench, name, service, pipeline), "SageMakerPipelineParameters": given}
+        _rule(bench, name, {"source": [name]}, target)
+        entry = {"Source": name, "DetailType": "drift", "Detail": "{}"}
+        assert bench.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+    assert len(bench.sagemaker.list_pipeline_executions(PipelineName="as-a-role")["PipelineExecutionSummaries"]) == 1
+    told = bench.aws.permissions()
+    assert [each["role"] for each in told["used"] if each["resource"] == arn] == ["let-in"]
+    assert [each["role"] for each in told["denied"] if each["resource"] == arn] == ["for-another-pipeline"]
+
+
 def test_the_end_of_a_job_is_an_event(bench: Any) -> None:
     """People page on failed jobs: a rule for them must see the real end."""
     sqs = bench.client("sqs")

@@ -25,7 +25,8 @@ def asked(source: str) -> Iterator[str]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ASKING:
             for given in node.args:
                 if isinstance(given, ast.Constant) and isinstance(given.value, str) and given.value[:1].isupper():
-                    yield given.value
+                    # a deletion names the kind of thing, everything else its operation
+                    yield f"Delete{given.value}" if node.func.attr == "delete" else given.value
 
 
 def test_every_operation_in_the_adapters_code_is_declared() -> None:
@@ -35,6 +36,10 @@ def test_every_operation_in_the_adapters_code_is_declared() -> None:
     found -= {"EndpointConfigs", "Models"}  # what a listing gives, beside its operation
     members = {"ModelPackageSummaryList", "PipelineExecutionSteps", "Endpoints"}
     assert found - members - operations == set()
+
+
+def test_what_is_described_by_its_kind_is_declared_for_each_kind() -> None:
+    assert {f"sagemaker:Describe{kind}" for kind in ("Endpoint", "EndpointConfig", "Model")} <= declared
 
 
 def test_an_operation_that_nobody_declares_is_seen_in_the_code() -> None:

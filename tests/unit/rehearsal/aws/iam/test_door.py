@@ -159,6 +159,20 @@ def test_a_job_runs_as_its_role_and_so_does_the_platform_for_it(bench: Any) -> N
         assert f"assumed-role/{name}/SageMaker is not authorized to perform: {lacking} on" in said["FailureReason"]
 
 
+def test_a_service_heeds_the_conditions_under_which_a_role_lets_it_in(bench: Any) -> None:
+    iam = bench.client("iam")
+    for account, let_in in (("123456789012", True), ("210987654321", False)):
+        name = f"for-{account}"
+        trust: dict[str, Any] = {"Effect": "Allow", "Principal": SERVICE, "Action": "sts:AssumeRole"}
+        trust["Condition"] = {"StringEquals": {"aws:SourceAccount": account}}
+        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+        request = {"ModelName": name, "ExecutionRoleArn": made["Role"]["Arn"], "PrimaryContainer": {"Image": bench.uri}}
+        if let_in:
+            bench.sagemaker.create_model(**request)
+        else:
+            assert "Could not assume role" in refused(bench.sagemaker.create_model, **request)["Message"]
+
+
 def test_an_encrypted_object_takes_its_key(bench: Any) -> None:
     key = bench.client("kms").create_key()["KeyMetadata"]["Arn"]
     sealed = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
