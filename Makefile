@@ -19,12 +19,14 @@ demo: .venv/ready-run ## the real flights, from raw tables to a served model wit
 test: .venv/ready-dev ## all tests that need no account, no network and no container engine
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser and not containers and not live" $(ARGS)
 
-lint: .venv/ready-dev ## ruff, mypy, the import contracts and the workflows
+lint: .venv/ready-dev ## ruff, mypy, basedpyright on infra/, the import contracts and the workflows
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/basedpyright --pythonpath $(BIN)/python --warnings
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/zizmor --offline --quiet .github/workflows
 
 format: .venv/ready-dev ## put the code into shape
 	@$(BIN)/ruff check --fix .

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pulumi
 import pulumi_aws as aws
 
 from infra.aws import workflows
 from infra.aws.documents import Statement, document
+from infra.aws.policies import grant
 from infra.aws.scope import Scope
 from infra.aws.settings import GitHub
 
@@ -41,36 +40,43 @@ class Workflows(pulumi.ComponentResource):
         )
         deploy = self._role("deploy", deployed, "Runs pulumi up")
         self.release = self._role("release", deployed, "Pushes the image and launches pipelines")
-        self._allow("preview", preview, list(workflows.statements(scope, writes=False)))
-        own = scope.arn("iam", f"role/{scope.name('github')}-*", region="")
-        self._allow("deploy", deploy, [*workflows.statements(scope, writes=True), _not_itself(own)])
+        own = _not_itself(scope)
+        self._allow("preview", preview, *workflows.statements(scope, writes=False))
+        self._allow("deploy", deploy, *workflows.statements(scope, writes=True), own)
+        self._allow("release", self.release, *self._releases())
         self.register_outputs({"preview": preview.arn, "deploy": deploy.arn, "release": self.release.arn})
 
-    def allow_release(self, launch: aws.iam.Role, repository: aws.ecr.Repository) -> None:
-        """What a release does: push into the repository, and become ``launch`` for the rest."""
-        self._allow(
-            "release",
-            self.release,
-            [
-                # the token is the account's: AWS knows no resource for it
-                {"Sid": "SignIn", "Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"], "Resource": "*"},
-                {
-                    "Sid": "Push",
-                    "Effect": "Allow",
-                    "Action": [
-                        "ecr:BatchCheckLayerAvailability",
-                        "ecr:BatchGetImage",
-                        "ecr:CompleteLayerUpload",
-                        "ecr:DescribeImages",
-                        "ecr:GetDownloadUrlForLayer",
-                        "ecr:InitiateLayerUpload",
-                        "ecr:PutImage",
-                        "ecr:UploadLayerPart",
-                    ],
-                    "Resource": repository.arn,
-                },
-                {"Sid": "Launch", "Effect": "Allow", "Action": ["sts:AssumeRole"], "Resource": launch.arn},
-            ],
+    def _allow(self, name: str, role: aws.iam.Role, *statements: Statement) -> None:
+        policy = {"Version": "2012-10-17", "Statement": list(statements)}
+        grant(self._scope, role, f"github-{name}", policy, self)
+
+    def _releases(self) -> tuple[Statement, ...]:
+        """Push the image, and become ``launch`` for the rest."""
+        scope = self._scope
+        return (
+            # the token is the account's: AWS knows no resource for it
+            {"Sid": "SignIn", "Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"], "Resource": "*"},
+            {
+                "Sid": "Push",
+                "Effect": "Allow",
+                "Action": [
+                    "ecr:BatchCheckLayerAvailability",
+                    "ecr:BatchGetImage",
+                    "ecr:CompleteLayerUpload",
+                    "ecr:DescribeImages",
+                    "ecr:GetDownloadUrlForLayer",
+                    "ecr:InitiateLayerUpload",
+                    "ecr:PutImage",
+                    "ecr:UploadLayerPart",
+                ],
+                "Resource": scope.arn("ecr", f"repository/{scope.prefix}"),
+            },
+            {
+                "Sid": "Launch",
+                "Effect": "Allow",
+                "Action": ["sts:AssumeRole"],
+                "Resource": scope.arn("iam", f"role/{scope.name('launch')}", region=""),
+            },
         )
 
     def _provided(self, settings: GitHub) -> pulumi.Input[str]:
@@ -102,27 +108,26 @@ class Workflows(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _allow(self, name: str, role: aws.iam.Role, statements: Sequence[Statement]) -> None:
-        aws.iam.RolePolicy(
-            f"github-{name}-permissions",
-            name="own",
-            role=role.name,
-            policy=document(*statements),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
 
-
-def _not_itself(own: str) -> Statement:
+def _not_itself(scope: Scope) -> Statement:
+    """Whoever can deploy could otherwise let itself do more."""
+    own = f"{scope.name('github')}-*"
     return {
         "Sid": "NotItself",
         "Effect": "Deny",
         "Action": [
+            "iam:AttachRolePolicy",
+            "iam:CreatePolicy",
+            "iam:CreatePolicyVersion",
             "iam:CreateRole",
+            "iam:DeletePolicy",
+            "iam:DeletePolicyVersion",
             "iam:DeleteRole",
             "iam:DeleteRolePolicy",
+            "iam:DetachRolePolicy",
             "iam:PutRolePermissionsBoundary",
             "iam:PutRolePolicy",
             "iam:UpdateAssumeRolePolicy",
         ],
-        "Resource": own,
+        "Resource": [scope.arn("iam", f"{kind}/{own}", region="") for kind in ("policy", "role")],
     }

@@ -32,13 +32,11 @@ def build() -> None:
 
     keys = Keys(scope)
     storage = Storage(scope, keys.artifacts)
-    images = Images(scope, keys.artifacts)
+    Images(scope, keys.artifacts)
     notifications = Notifications(scope, keys.operations)
     Budget(scope, keys.operations, notifications.topic)
     workflows = None if settings.github is None else Workflows(scope, settings.github)
     roles = Roles(scope, *([] if workflows is None else [workflows.release.arn]))
-    if workflows is not None:
-        workflows.allow_release(roles.roles["launch"], images.repository)
     Permissions(scope, roles, keys.artifacts)
     network = None if settings.network is None else Network(scope, settings.network.cidr, settings.network.zones)
     if settings.tracking is not None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
 from infra.aws.documents import Statement, document, trusted_service
+from infra.aws.policies import grant
 from infra.aws.scope import Scope
 from seatrial.clouds.aws.permissions import Place, derive
 from seatrial.component import ROLES as JOBS
 
-Document = Mapping[str, Any]
 ROLES: Mapping[str, str] = {
     **{job: f"Jobs of class {job}" for job in JOBS},
     "endpoint": "Model servers",
@@ -24,8 +22,6 @@ ROLES: Mapping[str, str] = {
 }
 _SOME_KEY = "00000000-0000-0000-0000-000000000000"
 """Stands for the key's id until it is known: policies are derived, cut and checked before anything is made."""
-_WITHIN, _BESIDE = 10_000, 6_000
-"""Characters of statements; a little is left for what is around them."""
 
 
 class Roles(pulumi.ComponentResource):
@@ -82,7 +78,6 @@ class Permissions(pulumi.ComponentResource):
     def __init__(self, scope: Scope, roles: Roles, key: aws.kms.Key) -> None:
         """``key``: encrypts what the jobs read and write."""
         super().__init__("seatrial:aws:Permissions", "permissions")
-        self._scope = scope
         self._key = key
         place = Place(
             partition=scope.partition,
@@ -97,43 +92,8 @@ class Permissions(pulumi.ComponentResource):
         )
         derived = derive(scope.project, scope.project.models(), place)
         for role in derived.roles():
-            inline, *more = parts(derived.policy(role))
-            made = roles.roles[role]
-            aws.iam.RolePolicy(
-                f"{role}-permissions", name="derived", role=made.name, policy=self._text(inline), opts=self._below()
-            )
-            for number, part in enumerate(more, 2):
-                self._managed(made, f"{role}-{number}", part)
+            grant(scope, roles.roles[role], role, derived.policy(role), self, self._with_key)
         self.register_outputs({})
 
-    def _managed(self, role: aws.iam.Role, name: str, part: Document) -> None:
-        policy = aws.iam.Policy(
-            f"{name}-permissions",
-            name=self._scope.name(name),
-            description="Derived from the project's pipelines; what did not fit into the role itself",
-            policy=self._text(part),
-            opts=self._below(),
-        )
-        aws.iam.RolePolicyAttachment(f"{name}-attached", role=role.name, policy_arn=policy.arn, opts=self._below())
-
-    def _text(self, part: Document) -> pulumi.Output[str]:
-        text = json.dumps(part, sort_keys=True, separators=(",", ":"))
+    def _with_key(self, text: str) -> pulumi.Output[str]:
         return self._key.key_id.apply(lambda key: text.replace(_SOME_KEY, key))
-
-    def _below(self) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self)
-
-
-def parts(policy: Document) -> list[Document]:
-    """A policy as the documents that a role can have: one within the role, and the rest beside it.
-
-    IAM counts characters: 10,240 in all policies within a role, 6,144 in each beside it.
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-    """
-    found: list[list[Any]] = [[]]
-    for statement in policy["Statement"]:
-        limit = _WITHIN if len(found) == 1 else _BESIDE
-        if found[-1] and len(json.dumps([*found[-1], statement], separators=(",", ":"))) > limit:
-            found.append([])
-        found[-1].append(statement)
-    return [{"Version": policy["Version"], "Statement": statements} for statements in found]

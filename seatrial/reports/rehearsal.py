@@ -51,14 +51,15 @@ class Operations:
 
 @dataclass(frozen=True)
 class RehearsalReport:
-    """One rehearsal of one model."""
+    """One rehearsal: of a model, or of infrastructure alone."""
 
     model: str
+    """Its name; of infrastructure: the program's folder and the stack."""
     cloud: str
     started: dt.datetime
     seconds: float
     isolation: str
-    """How jobs and servers ran: ``namespaces`` or the container engine."""
+    """How jobs and servers ran: ``namespaces`` or the container engine; empty: there were none."""
     moments: tuple[Moment, ...] = ()
     phases: tuple[Phase, ...] = ()
     operations: Operations = field(default_factory=Operations)
@@ -70,7 +71,7 @@ class RehearsalReport:
     @property
     def cleared(self) -> bool:
         """Everything was removed at the end, and nothing was found to be left."""
-        return any(moment.stage == "clean-up" and moment.holds for moment in self.moments)
+        return any(moment.stage in ("clean-up", "destroy") and moment.holds for moment in self.moments)
 
     @property
     def requests(self) -> int:

@@ -28,6 +28,9 @@ STAR_REASONS = {
     "sagemaker:ListTransformJobs": _LISTING,
     "application-autoscaling:DescribeScalableTargets": _LISTING,
     "application-autoscaling:DescribeScalingPolicies": _LISTING,
+    "kms:CreateKey": "a key has no ARN before it is made; a condition asks for the stack's tag on it",
+    "kms:ListAliases": _LISTING,
+    "kms:TagResource": "tags are given while the key is made; a condition asks for the stack's",
     "s3:ListAllMyBuckets": _LISTING,
     "sts:GetCallerIdentity": "who one is concerns no resource",
     "tag:GetResources": _LISTING,
@@ -37,13 +40,21 @@ STAR_REASONS = {
     "ec2:DeleteNetworkInterfacePermission": _NEW,
     "ec2:DescribeDhcpOptions": _LISTING,
     "ec2:DescribeNetworkInterfaces": _LISTING,
+    "ec2:DescribePrefixLists": _LISTING,
+    "ec2:DescribeRouteTables": _LISTING,
+    "ec2:DescribeSecurityGroupRules": _LISTING,
     "ec2:DescribeSecurityGroups": _LISTING,
     "ec2:DescribeSubnets": _LISTING,
+    "ec2:DescribeVpcAttribute": _LISTING,
     "ec2:DescribeVpcEndpoints": _LISTING,
     "ec2:DescribeVpcs": _LISTING,
 }
 """Why a statement with one of these actions may have the resource ``*``. Others may not, unless a setting says why."""
-_CONDITIONED = {"cloudwatch:PutMetricData": "cloudwatch:namespace"}
+_CONDITIONED = {
+    "cloudwatch:PutMetricData": "cloudwatch:namespace",
+    "kms:CreateKey": "aws:RequestTag/stack",
+    "kms:TagResource": "aws:RequestTag/stack",
+}
 _BROAD = ("AdministratorAccess", "PowerUserAccess", "IAMFullAccess")
 
 

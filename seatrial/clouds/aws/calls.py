@@ -18,7 +18,8 @@ class Call:
     """``service:Operation``, the service as boto3 names it: ``sagemaker:DescribeEndpoint``."""
     resources: tuple[str, ...]
     """``service:resource`` in the stack's account and region; ``s3:key`` below the artifact root; ``role:name``; ``*``.
-    ``{endpoint}`` is a model's endpoint and package group, ``{pipeline}`` one of its pipelines."""
+    ``{endpoint}`` is a model's endpoint and package group, ``{pipeline}`` one of its pipelines, ``{alarm}`` one of its
+    guardrails' alarms; a call on what no model has is not made."""
     why: str
     may_be_missing: bool = False
     """An object that may not be there. S3 says so only to who may list the bucket; others are told "denied"."""

@@ -32,7 +32,7 @@ _CLOCKS_DIFFER = timedelta(seconds=10)
 
 _ENDPOINT = ("sagemaker:endpoint/{endpoint}",)
 _CHECK = ("sagemaker:endpoint/{endpoint}-check-v*",)
-_ALARMS = ("cloudwatch:alarm:{endpoint}-error-rate", "cloudwatch:alarm:{endpoint}-latency-p99-ms")
+_ALARMS = ("cloudwatch:alarm:{alarm}",)
 DEPLOYS = declare(
     *made.MAKES,
     *scaling.CALLS,
@@ -50,9 +50,14 @@ VERIFIES = declare(
 )
 ASKS = declare(
     *made.READS,
-    Call("sagemaker:ListEndpoints", ("*",), "list the endpoints", star_reason=LISTING),
     Call("sagemaker-runtime:InvokeEndpoint", _ENDPOINT, "ask for predictions"),
 )
+STOPS = declare(
+    *made.MAKES,
+    *scaling.CALLS,
+    Call("sagemaker:ListEndpoints", ("*",), "find endpoints on which versions prove themselves", star_reason=LISTING),
+)
+"""What ending an endpoint for good asks: no role does it, but the stack's owner."""
 
 
 class AwsEndpoints:

@@ -30,8 +30,9 @@ _INHERITED = (
     *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
     *("AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    "SEATRIAL_HOME",
 )
-"""How tasks reach AWS, as the service tells the job's container."""
+"""How tasks reach AWS, as the service tells the job's container, and where the container wants its state kept."""
 SPOT_STATE = "/opt/ml/checkpoints/seatrial"
 """Where a job that may be interrupted keeps what it has finished; SageMaker brings it back when the job goes on."""
 

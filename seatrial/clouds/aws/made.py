@@ -40,12 +40,7 @@ MAKES = declare(
     Call("sagemaker:AddTags", (*_ENDPOINTS, *_CONFIGS, *_MODELS), "tag what is made"),
     Call("sagemaker:DeleteEndpoint", _ENDPOINTS, "end the endpoint on which a version proved itself"),
     Call("sagemaker:DeleteEndpointConfig", _CONFIGS, "remove what nobody goes back to"),
-    Call(
-        "sagemaker:DeleteModel",
-        _MODELS,
-        "remove what nobody goes back to",
-        unused_reason="it takes four releases until the first model has nobody who goes back to it",
-    ),
+    Call("sagemaker:DeleteModel", _MODELS, "remove what nobody goes back to"),
     Call("sagemaker:ListEndpointConfigs", ("*",), "find what nobody goes back to", star_reason=LISTING),
     Call("sagemaker:ListModels", ("*",), "find what nobody goes back to", star_reason=LISTING),
     Call("iam:PassRole", ("role:endpoint",), "let model servers run as their role"),

@@ -46,12 +46,13 @@ _VERSIONS = ("sagemaker:model-package/{endpoint}/*",)
 _PACKAGES = ("s3:packages/*",)
 READS = declare(
     *ledger.READS,
-    Call("sagemaker:ListModelPackages", _VERSIONS, "list a model's versions"),
     Call("sagemaker:DescribeModelPackage", _VERSIONS, "read a version"),
     Call("s3:GetObject", _PACKAGES, "fetch a version's package"),
 )
+LISTS = declare(Call("sagemaker:ListModelPackages", _VERSIONS, "list a model's versions"))
 REGISTERS = declare(
     *READS,
+    *LISTS,
     Call("s3:HeadObject", _PACKAGES, "see whether a package is kept already", may_be_missing=True),
     Call("s3:PutObject", _PACKAGES, "keep a version's package"),
     Call("sagemaker:CreateModelPackage", _VERSIONS, "register a version"),
@@ -64,6 +65,7 @@ PROMOTES = declare(
 )
 DECIDES = declare(
     *READS,
+    *LISTS,
     Call("sagemaker:UpdateModelPackage", _VERSIONS, "approve or reject a version"),
 )
 

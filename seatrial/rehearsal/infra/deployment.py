@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from seatrial.errors import RehearsalError, SeatrialError
 from seatrial.rehearsal.infra.assets import Assets
 from seatrial.rehearsal.infra.provider.base import Props, Provider
+from seatrial.rehearsal.infra.review import Review
 from seatrial.rehearsal.infra.settings import ProgramSettings
 from seatrial.rehearsal.infra.state import PROVIDER, Resource, StateFile
 from seatrial.rehearsal.infra.urns import urn_of
@@ -53,6 +54,7 @@ class Deployment:
         *,
         dry_run: bool,
         told: Callable[[Step], None] = lambda _: None,
+        review: Review | None = None,
     ) -> None:
         """Nothing has been done yet.
 
@@ -61,6 +63,7 @@ class Deployment:
         """
         recorded = state.load()
         self.settings, self.provider, self.dry_run = settings, provider, dry_run
+        self.review = review
         self.assets = Assets(settings.folder)
         self.lock = threading.RLock()
         self.old = {each.urn: each for each in recorded if not each.delete}

@@ -16,6 +16,7 @@ from seatrial.rehearsal.infra.compare import Difference, differences, otherwise
 from seatrial.rehearsal.infra.deletion import delete_all
 from seatrial.rehearsal.infra.deployment import Deployment, Step
 from seatrial.rehearsal.infra.provider.base import Props, Provider
+from seatrial.rehearsal.infra.review import Review
 from seatrial.rehearsal.infra.settings import read_settings
 from seatrial.rehearsal.infra.state import Resource, StateFile, outputs_of
 from seatrial.rehearsal.infra.values import marked_like, plain, without_nulls
@@ -78,6 +79,7 @@ class Infra:
         passphrase: str | None = None,
         environment: Mapping[str, str] | None = None,
         told: Callable[[Step], None] = lambda _: None,
+        review: Review | None = None,
     ) -> None:
         """Nothing is read or run yet but the settings.
 
@@ -91,6 +93,7 @@ class Infra:
                 and the record can be read by this object alone.
             environment: the program's; ``None``: this process's.
             told: hears of each step.
+            review: looks at each resource before it is applied, and at all of them before anything is deleted.
 
         Raises:
             MissingExtra: Pulumi's SDK is not installed.
@@ -101,7 +104,7 @@ class Infra:
             import pulumi  # noqa: F401
         except ImportError as missing:
             raise MissingExtra("Rehearsing infrastructure", "pulumi", "infra") from missing
-        self._provider, self._told = provider, told
+        self._provider, self._told, self._review = provider, told, review
         self._environment = dict(os.environ if environment is None else environment)
         self._settings = read_settings(program.resolve(), stack, passphrase).with_config(config or {})
         self._state = StateFile.of(state, self._settings.project, stack, passphrase or secrets.token_hex(16))
@@ -190,6 +193,8 @@ class Infra:
         def ran(deployment: Deployment) -> None:
             deployment.save()
             run_program(deployment, self._environment)
+            if self._review is not None and not deployment.problems:
+                self._review.stack(deployment.new.values())
             if not deployment.problems:
                 delete_all(deployment, [*deployment.unregistered(), *deployment.replaced])
 
@@ -197,7 +202,9 @@ class Infra:
 
     def _operate(self, operation: str, work: Callable[[Deployment], None], *, dry_run: bool = False) -> Applied:
         begun = time.monotonic()
-        deployment = Deployment(self._settings, self._state, self._provider, dry_run=dry_run, told=self._told)
+        deployment = Deployment(
+            self._settings, self._state, self._provider, dry_run=dry_run, told=self._told, review=self._review
+        )
         try:
             work(deployment)
         except SeatrialError as problem:

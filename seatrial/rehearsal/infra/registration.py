@@ -54,6 +54,8 @@ def register(deployment: Deployment, goal: Goal) -> Resource:
     deployment.know_secrets(goal.inputs)
     there = old if old is not None and not old.pending_replacement and not old.external else None
     change = _change(deployment, goal, there)
+    if deployment.review is not None:
+        deployment.review.resource(replace(wanted, inputs=change.inputs))
     return _apply(deployment, replace(wanted, inputs=change.inputs), there, change)
 
 

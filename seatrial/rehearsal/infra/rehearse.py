@@ -5,13 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from seatrial.errors import ProjectError, SeatrialError
 from seatrial.rehearsal.aws import OfflineAws
+from seatrial.rehearsal.infra.analyzer import analyzing
 from seatrial.rehearsal.infra.lifecycle import Infra
 from seatrial.rehearsal.infra.provider.aws import AwsProvider
+from seatrial.rehearsal.infra.review import Checks
 from seatrial.rehearsal.infra.script import read_script
 from seatrial.rehearsal.infra.settings import read_settings
 from seatrial.rehearsal.infra.story import InfraStory
@@ -28,6 +32,10 @@ _PROVEN = (
     "everything is deleted before what it needs, and nothing is left",
 )
 _PROVEN_PROTECTED = "what is protected cannot be destroyed by mistake"
+_PROVEN_REVIEWED = (
+    "what is registered has the provider's names and types, AWS's enumerations and patterns, and actions that IAM "
+    "knows, and breaks none of the policy pack's"
+)
 _NOT_PROVEN = (
     "Pulumi's own engine and command line: this engine is ours, written to the same protocol",
     "the AWS provider itself: its defaults, its diffs, its order of calls, its waiting and its retries",
@@ -55,7 +63,11 @@ def rehearse_infra(program: Path, stack: str, line: Timeline) -> RehearsalReport
     script = read_script(program)
     region = _region(program, stack)
     failure: Failure | None = None
-    with tempfile.TemporaryDirectory(prefix="seatrial-infra-") as state, OfflineAws(engine="none") as aws:
+    with (
+        tempfile.TemporaryDirectory(prefix="seatrial-infra-") as state,
+        OfflineAws(engine="none") as aws,
+        _checks(program, stack) as checks,
+    ):
         provider = AwsProvider(aws.client_settings(region))
         infra = Infra(
             program,
@@ -65,6 +77,7 @@ def rehearse_infra(program: Path, stack: str, line: Timeline) -> RehearsalReport
             passphrase=os.environ.get(PASSPHRASE),
             environment=_environment(aws, region),
             told=lambda step: line.going_on(str(step)),
+            review=checks,
         )
         story = InfraStory(infra, provider, aws, script, _s3(aws, region), line)
         protected = False
@@ -74,6 +87,7 @@ def rehearse_infra(program: Path, stack: str, line: Timeline) -> RehearsalReport
         except SeatrialError as found:
             failure = Failure(line.stage_now, found.what, found.why, found.todo)
         calls = aws.calls()
+    reviewed = () if checks is None else (f"{_PROVEN_REVIEWED} {len(checks.policies)} policies",)
     compared = f"after each of {len(story.comparisons)} operations state and cloud agreed in "
     compared += f"{sum(properties for _, properties in story.comparisons):,} comparisons of properties"
     return RehearsalReport(
@@ -84,11 +98,23 @@ def rehearse_infra(program: Path, stack: str, line: Timeline) -> RehearsalReport
         isolation="",
         moments=tuple(line.moments),
         operations=Operations(calls["executed"], calls["stored"], calls["unsupported"]),
-        proven=() if failure else (*_PROVEN, *((_PROVEN_PROTECTED,) if protected else ()), compared),
+        proven=() if failure else (*_PROVEN, *((_PROVEN_PROTECTED,) if protected else ()), *reviewed, compared),
         not_proven=(*(("the rest of the story: it broke off",) if failure else ()), *_NOT_PROVEN),
         failure=failure,
         next_steps=() if failure else (NextStep(f"pulumi preview -C {program} -s {stack}", "With Pulumi itself:"),),
     )
+
+
+@contextmanager
+def _checks(program: Path, stack: str) -> Iterator[Checks | None]:
+    """The static proof and the policy pack beside the program; ``None``: it has none beside it."""
+    pack = program.resolve().parent / "policy"
+    if not (pack / "PulumiPolicy.yaml").is_file():
+        yield None
+        return
+    settings = read_settings(program.resolve(), stack, os.environ.get(PASSPHRASE))
+    with analyzing(pack, project=settings.project, stack=stack) as analyzer:
+        yield Checks(analyzer)
 
 
 def _region(program: Path, stack: str) -> str:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 Pulumi's mark of a secret, not one
 REFERENCE = "5cf8f73096256a8f31e491e813e4eb8e"
-OUTPUT_VALUE = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 HIDDEN = "[secret]"
 
 

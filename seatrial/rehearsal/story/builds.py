@@ -128,7 +128,9 @@ def built(opened: Project, place: Place) -> Iterator[tuple[Builds, list[Image]]]
 def _of_this_machine(opened: Project, builds: Builds) -> list[Image]:
     python = Path(sys.executable)
     paths = [str(opened.root), *filter(None, [os.environ.get("PYTHONPATH")])]
-    shared = {"python": python, "workdir": opened.root, "environment": {"PYTHONPATH": os.pathsep.join(paths)}}
+    # each job has a state folder of its own, as on a machine of its own: what another left there is fetched from S3
+    told = {"PYTHONPATH": os.pathsep.join(paths), "SEATRIAL_HOME": "/opt/ml/seatrial"}
+    shared = {"python": python, "workdir": opened.root, "environment": told}
     return [
         Image(uri=builds.sound, serve=(str(python), "-m", "seatrial.cli.container", "serve"), **shared),
         Image(uri=builds.broken, serve=(str(python), *sabotage.COMMAND), **shared),

@@ -61,7 +61,8 @@ class Load:
     """
 
     def __init__(self, ask: Callable[[], Ask], rows: Sequence[Row], *, callers: int = 8, pause_s: float = 0.0) -> None:
-        """``ask`` is called once by each caller, since clients may not be shared; ``pause_s`` lies between requests."""
+        """``ask`` is called once for each caller, one after the other, and gives it a client of its own; ``pause_s``
+        lies between a caller's requests."""
         self._ask = ask
         self.rows = rows
         self._bodies = [json.dumps({"instances": [row]}).encode() for row in rows]
@@ -97,7 +98,8 @@ class Load:
             self._phases.setdefault(name, _Counts())
             self._phase = name
         if not self._threads:
-            self._threads = [threading.Thread(target=self._call, daemon=True) for _ in range(self._callers)]
+            asks = [self._ask() for _ in range(self._callers)]
+            self._threads = [threading.Thread(target=self._call, args=(ask,), daemon=True) for ask in asks]
             for thread in self._threads:
                 thread.start()
 
@@ -136,8 +138,7 @@ class Load:
         with self._lock:
             return next((counts.first for counts in self._phases.values() if counts.first), "")
 
-    def _call(self) -> None:
-        ask = self._ask()
+    def _call(self, ask: Ask) -> None:
         while not self._over.is_set():
             with self._lock:
                 counts = self._phases[self._phase]

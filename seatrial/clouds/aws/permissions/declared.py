@@ -30,6 +30,8 @@ class Scope:
     endpoints: tuple[str, ...]
     """The models' endpoints and package groups."""
     pipelines: tuple[str, ...]
+    alarms: tuple[str, ...]
+    """Of the models' guardrails."""
 
     def arns(self, template: str) -> Iterator[str]:
         """One resource of a declaration, for each model and each pipeline that it is about."""
@@ -37,9 +39,10 @@ class Scope:
             yield template
             return
         service, _, resource = template.partition(":")
-        for endpoint in self.endpoints if "{endpoint}" in resource else ("",):
-            for pipeline in self.pipelines if "{pipeline}" in resource else ("",):
-                yield self._arn(service, resource.format(endpoint=endpoint, pipeline=pipeline))
+        named = {"{endpoint}": self.endpoints, "{pipeline}": self.pipelines, "{alarm}": self.alarms}
+        field = next((each for each in named if each in resource), None)
+        for name in ("",) if field is None else named[field]:
+            yield self._arn(service, resource if field is None else resource.replace(field, name))
 
     def _arn(self, service: str, resource: str) -> str:
         place = self.place
@@ -61,11 +64,14 @@ def declared(role: Role, calls: Iterable[Call], scope: Scope) -> Iterator[Grant]
         kind = action(call.operation) if _condition(action(call.operation)) else ""
         together.setdefault((call.resources, call.star_reason, call.unused_reason, kind), []).append(call)
     for (resources, star_reason, unused_reason, _), alike in together.items():
+        named = tuple(dict.fromkeys(arn for each in resources for arn in scope.arns(each)))
+        if not named:
+            continue
         actions = tuple(dict.fromkeys(action(call.operation) for call in alike))
         yield Grant(
             role,
             actions,
-            tuple(dict.fromkeys(arn for each in resources for arn in scope.arns(each))),
+            named,
             _condition(actions[0]),
             why="; ".join(dict.fromkeys(call.why for call in alike)),
             star_reason=star_reason,

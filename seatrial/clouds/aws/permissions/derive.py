@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from seatrial import project
-from seatrial.clouds.aws.names import resource_name
+from seatrial.clouds.aws.names import model_shell
 from seatrial.clouds.aws.permissions.compiled import Steps, Work, steps_of
 from seatrial.clouds.aws.permissions.declared import LAUNCH, SERVICE, USES, Scope, declared
 from seatrial.clouds.aws.permissions.grants import Grant, Permissions, Place, Role
@@ -29,12 +29,17 @@ def derive(opened: project.Project, models: Iterable[str], place: Place) -> Perm
         ProjectError: there is no such model, or its name cannot become a resource's.
         MissingExtra: kfp is not installed.
     """
-    named = {each: resource_name(place.prefix, opened.model(each).name) for each in models}
     steps = steps_of(opened, place)
+    shells = {
+        each: model_shell(place.prefix, each, guardrails=opened.model(each).rollout.guardrails, pipelines=steps.names)
+        for each in models
+    }
+    named = {each: shell.endpoint for each, shell in shells.items()}
     scope = Scope(
         place,
         tuple(named.values()),
-        tuple(f"{endpoint}-{name.replace('_', '-')}" for endpoint in named.values() for name in steps.names),
+        tuple(name for shell in shells.values() for name in shell.pipelines.values()),
+        tuple(name for shell in shells.values() for name in shell.alarms.values()),
     )
     grants = [
         *(grant for role in JOB_ROLES if role in steps.work for grant in _job(role, steps.work[role], steps, scope)),

@@ -1,15 +1,23 @@
-"""IAM: moto's, with the audiences of identity providers."""
+"""IAM: moto's, with the audiences of identity providers, and policies that stay while somebody has them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from moto.core.responses import EmptyResult
+from moto.iam.exceptions import DeleteConflictException
 from moto.iam.responses import IamResponse
 
 
 class Identity(IamResponse):  # type: ignore[misc]  # moto counts as Any
     """One request."""
+
+    def delete_policy(self) -> Any:
+        """moto's, which deletes a policy that somebody has."""
+        policy = self.backend.managed_policies.get(self._get_param("PolicyArn"))
+        if policy is not None and policy.attachment_count:
+            raise DeleteConflictException("Cannot delete a policy attached to entities.")
+        return super().delete_policy()
 
     def _audiences(self) -> list[str]:
         provider = self.backend.get_open_id_connect_provider(self._get_param("OpenIDConnectProviderArn"))

@@ -13,6 +13,7 @@ import importlib
 import inspect
 import json
 import re
+import threading
 import types
 import typing
 import warnings
@@ -27,6 +28,8 @@ from seatrial.rehearsal.infra.provider.base import UNKNOWN, is_blob
 from seatrial.rehearsal.infra.registered import Registration
 
 _PACKAGE = "pulumi_aws"
+_IMPORTING = threading.Lock()
+"""pulumi_aws's packages load lazily: another thread would see one half-way."""
 _TABLE = re.compile(r'resource_modules="""\s*(\[.*?\])\s*"""', re.DOTALL)
 
 
@@ -68,7 +71,7 @@ def _arguments(token: str) -> type | None:
     if token not in _classes():
         return None
     module, name = _classes()[token]
-    with warnings.catch_warnings():
+    with _IMPORTING, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of other resources of the same module
         defined_in = inspect.getmodule(getattr(importlib.import_module(module), name))
     for candidate in (f"{name}InitArgs", f"{name}Args"):

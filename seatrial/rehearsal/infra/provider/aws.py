@@ -18,6 +18,7 @@ from seatrial.rehearsal.infra.provider import (
     firewall,
     functions,
     iam,
+    iam_policies,
     kms,
     network,
     s3,
@@ -30,7 +31,22 @@ from seatrial.rehearsal.infra.provider.forms import Fields, agree, required, unh
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType, refused, request_problems
 from seatrial.rehearsal.infra.provider.session import PARTITION, Session
 
-_MODULES = (budgets, cloudwatch, ecr, events, firewall, functions, iam, kms, network, s3, s3_settings, sagemaker, sns)
+_MODULES = (
+    budgets,
+    cloudwatch,
+    ecr,
+    events,
+    firewall,
+    functions,
+    iam,
+    iam_policies,
+    kms,
+    network,
+    s3,
+    s3_settings,
+    sagemaker,
+    sns,
+)
 TYPES: dict[str, type[ResourceType]] = {each.type: each for module in _MODULES for each in module.TYPES}
 """Every type that a program may use here."""
 INVOKES = (
@@ -48,6 +64,14 @@ class AwsProvider:
         """``settings``: keyword arguments of ``boto3.client``, as `OfflineAws.client_settings` gives them."""
         self._session = Session(settings)
         self._types = {token: each(self._session) for token, each in TYPES.items()}
+
+    def configure(self, package: str, settings: Props) -> list[str]:
+        """The region is followed, where it is this provider's own; nothing else is."""
+        if package != "aws":
+            return [f"{package} is not applied here"]
+        region = settings.get("region", self._session.region)
+        elsewhere = [f"its region {region} is not {self._session.region}"] if region != self._session.region else []
+        return elsewhere + [f"{key} is not followed" for key in sorted(settings) if key != "region"]
 
     def check(self, type: str, name: str, inputs: Props, olds: Props | None) -> tuple[Props, list[str]]:
         """Complete and examine inputs; every problem at once."""
@@ -84,6 +108,10 @@ class AwsProvider:
         """Ask the cloud. A property that is None is one that the cloud could have and has not."""
         with _refusals(f"{type} '{id}' cannot be read"):
             return self._type(type).find(id)
+
+    def unseen(self, type: str) -> Mapping[str, str]:
+        """The provider's own settings of a type, each with why AWS cannot tell it."""
+        return {key: each.local for key, each in self._type(type).fields.items() if each.local}
 
     def update(self, type: str, id: str, outputs: Props, inputs: Props) -> Props:
         """Change it in place."""

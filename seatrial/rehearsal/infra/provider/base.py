@@ -39,7 +39,7 @@ class UnsupportedType(RehearsalError):
     """The program uses a resource type or a function that this provider does not have."""
 
     def __init__(self, token: str, supported: Iterable[str]) -> None:
-        near = [each for each in sorted(supported) if each.split(":")[0:2] == token.split(":")[0:2]]
+        near = [each for each in sorted(supported) if each.partition("/")[0] == token.partition("/")[0]]
         super().__init__(
             f"'{token}' is not rehearsed",
             why="What is not applied here would be tried for the first time in the account."

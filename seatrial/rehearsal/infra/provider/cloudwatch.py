@@ -139,7 +139,7 @@ class LogGroup(ResourceType):
         "name": Field("logGroupName", replaces=True),
         "kmsKeyId": Field("kmsKeyId"),
         "retentionInDays": Field("retentionInDays", apart=True, default=0),
-        "skipDestroy": Field(local=True, default=False),
+        "skipDestroy": Field(local="says whether a deletion leaves it", default=False),
         "arn": Field("arn", output=True),
         "tags": Field("tags", Map()),
         "tagsAll": TAGS["tagsAll"],

@@ -34,7 +34,7 @@ class Repository(ResourceType):
         "encryptionConfigurations": Field(
             "encryptionConfiguration", Only(_ENCRYPTION, program_list=True), replaces=True, computed=True
         ),
-        "forceDelete": Field(local=True, default=False),
+        "forceDelete": Field(local="says whether a deletion takes the images with it", default=False),
         "arn": Field("repositoryArn", output=True),
         "registryId": Field("registryId", output=True),
         "repositoryUrl": Field("repositoryUri", output=True),

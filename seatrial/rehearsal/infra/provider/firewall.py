@@ -130,6 +130,7 @@ class _Rule(OfNetwork):
                 if inputs.get(name) is not None
             }
             rule["Description"] = inputs.get("description", "")
+            rule = {"FromPort": -1, "ToPort": -1, **rule}
             if inputs.get("referencedSecurityGroupId"):
                 rule["ReferencedGroupId"] = inputs["referencedSecurityGroupId"]
             operation = "ModifySecurityGroupRules"

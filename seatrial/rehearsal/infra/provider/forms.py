@@ -165,8 +165,8 @@ class Field:
     default: Any = None
     """What is meant where the program says nothing."""
     required: bool = False
-    local: bool = False
-    """A setting of the provider (``forceDestroy``), which AWS never learns and `read` cannot give."""
+    local: str = ""
+    """Why AWS never learns of it, for a setting of the provider: `read` cannot give it."""
     output: bool = False
     """The cloud decides it; a program may read it, and not set it."""
     computed: bool = False

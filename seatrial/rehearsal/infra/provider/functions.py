@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
-from seatrial.rehearsal.infra.provider.base import Props, content, digest_of, is_blob
+from seatrial.rehearsal.infra.provider.base import UNKNOWN, Props, content, digest_of, is_blob
 from seatrial.rehearsal.infra.provider.forms import TAGS, Block, Field, Fields, Form, Map
 from seatrial.rehearsal.infra.provider.resource import Change, Known, ResourceType, Tagging
 
@@ -32,7 +32,7 @@ class _Code(Form):
 
     def problems(self, value: Any, path: str) -> Iterator[str]:
         """What is no archive."""
-        if not is_blob(value):
+        if value != UNKNOWN and not is_blob(value):
             yield f"{path}: has to be an archive"
 
 
@@ -55,6 +55,7 @@ class Function(ResourceType):
         "timeout": Field(default=3),
         "memorySize": Field(default=128),
         "environment": Field(form=Block({"variables": Field(form=Map())})),
+        "kmsKeyArn": Field("KMSKeyArn"),
         "arn": Field("FunctionArn", output=True),
         "invokeArn": Field(output=True),
         "version": Field(output=True),

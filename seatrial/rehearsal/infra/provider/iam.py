@@ -37,7 +37,7 @@ class Role(ResourceType):
         "maxSessionDuration": Field(default=3600),
         "path": Field(replaces=True, default="/"),
         "permissionsBoundary": Field(),
-        "forceDetachPolicies": Field(local=True, default=False),
+        "forceDetachPolicies": Field(local="says whether a deletion takes policies away first", default=False),
         "arn": Field(output=True),
         "uniqueId": Field("RoleId", output=True),
         **TAGS,

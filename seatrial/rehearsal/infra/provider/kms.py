@@ -26,7 +26,7 @@ class Key(ResourceType):
         "policy": Field(form=DOCUMENT, computed=True),
         "tags": Field(form=_PAIRS),
         "enableKeyRotation": Field(apart=True, default=False),
-        "deletionWindowInDays": Field(local=True),
+        "deletionWindowInDays": Field(local="says how long a deletion waits"),
         "arn": Field(output=True),
         "keyId": Field(output=True),
         "tagsAll": Field(output=True, form=Map()),

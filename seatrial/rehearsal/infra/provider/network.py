@@ -300,9 +300,12 @@ class VpcEndpoint(OfNetwork):
         return str(self.send(inputs)["VpcEndpoint"]["VpcEndpointId"])
 
     def more(self, entry: dict[str, Any]) -> Props:
-        """Its groups, which the answer calls otherwise."""
+        """Its groups, which the answer calls otherwise, and the list of addresses behind a gateway."""
         groups = [each["GroupId"] for each in entry.get("Groups", ())]
-        return super().more(entry) | {"securityGroupIds": groups or None}
+        named = [{"Name": "prefix-list-name", "Values": [entry["ServiceName"]]}]
+        lists = self.call("DescribePrefixLists", Filters=named)["PrefixLists"]
+        behind = lists[0]["PrefixListId"] if lists and entry["VpcEndpointType"] == "Gateway" else None
+        return super().more(entry) | {"securityGroupIds": groups or None, "prefixListId": behind}
 
     def update(self, change: Change) -> None:
         """What is new is added, what is no longer wanted is removed."""
@@ -321,7 +324,9 @@ class VpcEndpoint(OfNetwork):
         self.retag(change)
 
     def delete(self, known: Known) -> None:
-        """Delete it. What is refused is refused in an answer of its own."""
+        """Delete it, if it is there. What is refused is refused in an answer of its own."""
+        if self.find(known.id) is None:
+            return
         answer = self.call("DeleteVpcEndpoints", VpcEndpointIds=[known.id])
         for each in answer.get("Unsuccessful", ()):
             raise self.session.refusal("DeleteVpcEndpoints", each["Error"]["Code"], each["Error"]["Message"])

@@ -165,13 +165,17 @@ class Upserted(ResourceType):
         self.send(change.inputs)
 
 
+_BOUNDS = ("Invalid length", "Invalid value")
+
+
 def request_problems(resource: ResourceType, inputs: Props) -> Iterator[str]:
     """What botocore and AWS's own constraints say about the request, under the program's names."""
     shape = resource.session.shape(resource.service, resource.creates)
     request = resource.whole(resource.request(inputs))
     report = ParamValidator().validate(request, shape)
-    told = report.generate_report().splitlines() if report.has_errors() else []
-    if not told:
+    said = report.generate_report().splitlines() if report.has_errors() else []
+    told = [each for each in said if not each.startswith(_BOUNDS)]
+    if not told:  # every value is of its type; its bounds are examined together with all other constraints
         told = shape_problems(resource.creates, request, service=resource.service)
     names = {each.called(name).lower(): name for name, each in resource.fields.items()}
     for each in told:

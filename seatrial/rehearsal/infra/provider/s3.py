@@ -24,7 +24,7 @@ class Bucket(ResourceType):
     gone: ClassVar[tuple[str, ...]] = ("NoSuchBucket", "404")
     fields: ClassVar[Fields] = {
         "bucket": Field(replaces=True),
-        "forceDestroy": Field(local=True, default=False),
+        "forceDestroy": Field(local="says whether a deletion takes the objects with it", default=False),
         "tags": Field(form=Pairs(), apart=True),
         "arn": Field(output=True),
         "bucketDomainName": Field(output=True),

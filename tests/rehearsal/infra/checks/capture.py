@@ -1,7 +1,7 @@
 """Run as a script: what ``infra/aws`` registers for a stack, as JSON. Pulumi's own mocks, in a process of their own.
 
 Every resource is answered with its inputs, an ARN of its kind and nothing else, so that only what the program asks for
-is looked at. A second argument ``preview`` leaves all outputs unknown.
+is looked at. More arguments: ``preview`` leaves all outputs unknown, ``everything`` switches on what is optional.
 """
 
 from __future__ import annotations
@@ -35,6 +35,13 @@ ARNS = {
     "aws:lambda/function:Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{name}}",
     "aws:cloudwatch/eventRule:EventRule": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{{name}}",
     "aws:cloudwatch/logGroup:LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{name}}",
+}
+EVERYTHING = {
+    "github": {"repository": "acme/seatrial", "environment": "prod"},
+    "tracking": {"size": "Small"},
+    "readers": ["111122223333"],
+    "emails": ["ml@example.com"],
+    "network": {"cidr": "10.64.0.0/20"},
 }
 ANSWERS = {
     "getCallerIdentity": {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/tester", "userId": "U", "id": "1"},
@@ -114,9 +121,10 @@ def plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def main(stack: str, preview: bool) -> None:
+def main(stack: str, preview: bool, everything: bool) -> None:
     """Prints a list of registrations."""
     settled = yaml.safe_load((PROGRAM / f"Pulumi.{stack}.yaml").read_text())["config"]
+    settled |= {f"seatrial-aws:{name}": each for name, each in EVERYTHING.items()} if everything else {}
     config = {name: json.dumps(each) if isinstance(each, dict | list) else str(each) for name, each in settled.items()}
     config = {name: {"True": "true", "False": "false"}.get(each, each) for name, each in config.items()}
     pulumi.runtime.set_all_config(config)
@@ -135,4 +143,4 @@ def main(stack: str, preview: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], "preview" in sys.argv[2:])
+    main(sys.argv[1], "preview" in sys.argv[2:], "everything" in sys.argv[2:])

@@ -225,6 +225,7 @@ SEEDS: dict[str, tuple[str, Damage]] = {
         "star-resource-has-reason",
         lambda p: p.grant(Action="cloudwatch:PutMetricData", Resource="*"),
     ),
+    "keys of any stack": ("star-resource-has-reason", lambda p: p.grant(Action="kms:CreateKey", Resource="*")),
     "a role's own policy with deletion of anything": (
         "star-resource-has-reason",
         lambda p: p.change(

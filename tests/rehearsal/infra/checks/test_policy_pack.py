@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -31,11 +32,18 @@ def test_every_policy_has_a_seeded_mistake(pack: Analyzer) -> None:
     assert {policy for policy, _ in SEEDS.values()} == set(pack.policies)
 
 
-@pytest.mark.parametrize("known", ["up", "preview"])
+def test_the_readme_lists_every_policy_with_its_level(pack: Analyzer) -> None:
+    rows = re.findall(
+        r"^\| `([\w-]+)` \| (\w+) \|", (ROOT / "infra" / "policy" / "README.md").read_text(), re.MULTILINE
+    )
+    assert dict(rows) == pack.policies
+
+
+@pytest.mark.parametrize("how", ["up", "preview", "everything"])
 @pytest.mark.parametrize("stack", STACKS)
-def test_the_programs_stacks_break_no_policy(stack: str, known: str, pack: Analyzer, registered: Capture) -> None:
-    """Also at preview, where ARNs and whole documents are unknown."""
-    assert pack.everything(registered(stack, known)) == []
+def test_the_programs_stacks_break_no_policy(stack: str, how: str, pack: Analyzer, registered: Capture) -> None:
+    """Also at preview, where ARNs and documents are unknown, and with everything that a stack may ask for."""
+    assert pack.everything(registered(stack, how)) == []
 
 
 def test_what_preview_does_not_know_breaks_no_policy(pack: Analyzer, registered: Capture) -> None:

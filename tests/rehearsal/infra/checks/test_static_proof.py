@@ -248,10 +248,10 @@ def test_a_seeded_mistake_is_found_where_it_is(check: str, what: str, registered
     assert {each.path for each in found} == {path}
 
 
-@pytest.mark.parametrize("known", ["up", "preview"])
+@pytest.mark.parametrize("how", ["up", "preview", "everything"])
 @pytest.mark.parametrize("stack", STACKS)
-def test_the_programs_stacks_are_proven(stack: str, known: str, registered: Capture) -> None:
-    assert prove(registered(stack, known)) == []
+def test_the_programs_stacks_are_proven(stack: str, how: str, registered: Capture) -> None:
+    assert prove(registered(stack, how)) == []
 
 
 def test_every_type_of_the_program_has_a_schema_that_was_looked_at(registered: Capture) -> None:

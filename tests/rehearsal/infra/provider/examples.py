@@ -209,6 +209,28 @@ IAM = (
 )
 
 
+POLICIES = (
+    Example(
+        "aws:iam/policy:Policy",
+        lambda _: {
+            "name": "trial-more",
+            "path": "/trial/",
+            "description": "more",
+            "policy": policy("s3:GetObject", "s3:PutObject"),
+            "tags": {"owner": "trial"},
+        },
+        {"policy": policy("s3:GetObject"), "tags": {"owner": "others"}},
+    ),
+    Example(
+        "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        lambda cloud: {
+            "role": _role(cloud),
+            "policyArn": cloud.made("aws:iam/policy:Policy", policy=policy("s3:GetObject"))["arn"],
+        },
+    ),
+)
+
+
 def _group(cloud: Cloud) -> str:
     token = "aws:sagemaker/modelPackageGroup:ModelPackageGroup"
     return str(cloud.made(token, modelPackageGroupName=cloud.name("group"))["id"])
@@ -575,10 +597,23 @@ def _association(cloud: Cloud) -> Props:
     return {"subnetId": _subnet(cloud, vpc), "routeTableId": _table(cloud, vpc)}
 
 
+def _table_beside(cloud: Cloud) -> str:
+    """One more, in the network of the association."""
+    vpc = next(outputs["id"] for token, outputs in cloud.standing if token == "aws:ec2/vpc:Vpc")
+    return _table(cloud, vpc)
+
+
 def _ingress(cloud: Cloud) -> Props:
     group = _security(cloud, _vpc(cloud))
     https = {"ipProtocol": "tcp", "fromPort": 443.0, "toPort": 443.0}
     return {"securityGroupId": group, **https, "cidrIpv4": "10.0.0.0/16", "description": "https", "tags": {"a": "b"}}
+
+
+def _to_s3(cloud: Cloud) -> Props:
+    vpc = _vpc(cloud)
+    gateway = cloud.made("aws:ec2/vpcEndpoint:VpcEndpoint", vpcId=vpc, serviceName="com.amazonaws.us-east-1.s3")
+    https = {"ipProtocol": "tcp", "fromPort": 443.0, "toPort": 443.0, "description": "S3"}
+    return {"securityGroupId": _security(cloud, vpc), "prefixListId": gateway["prefixListId"], **https}
 
 
 def _egress(cloud: Cloud) -> Props:
@@ -630,7 +665,7 @@ NETWORK = (
         lambda cloud: {"vpcId": _vpc(cloud), "tags": {"owner": "trial"}},
         {"tags": {"others": "trial"}},
     ),
-    Example("aws:ec2/routeTableAssociation:RouteTableAssociation", _association),
+    Example("aws:ec2/routeTableAssociation:RouteTableAssociation", _association, {"routeTableId": _table_beside}),
     Example(
         "aws:ec2/securityGroup:SecurityGroup",
         lambda cloud: {
@@ -642,11 +677,12 @@ NETWORK = (
         {"tags": None},
     ),
     Example(_INGRESS, _ingress, _RULE_CHANGES),
-    Example(_INGRESS, _between),
+    Example(_INGRESS, _between, {"description": "others"}),
     Example(_EGRESS, _ingress, _RULE_CHANGES),
+    Example(_EGRESS, _to_s3, {"description": None}),
     Example(_EGRESS, _egress, {"cidrIpv6": "2001:db8::/32"}),
     Example("aws:ec2/vpcEndpoint:VpcEndpoint", _gateway, {"policy": policy("s3:GetObject")}),
     Example("aws:ec2/vpcEndpoint:VpcEndpoint", _interface, {"privateDnsEnabled": False, "tags": {"owner": "others"}}),
 )
 
-EXAMPLES = (*S3, *KMS, *IAM, *SAGEMAKER, *ECR, *CLOUDWATCH, *EVENTS, *SNS, *LAMBDA, *BUDGETS, *NETWORK)
+EXAMPLES = (*S3, *KMS, *IAM, *POLICIES, *SAGEMAKER, *ECR, *CLOUDWATCH, *EVENTS, *SNS, *LAMBDA, *BUDGETS, *NETWORK)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+import os
 import runpy
 import threading
 from collections.abc import Mapping
@@ -141,15 +143,25 @@ def settings_of(stack: str) -> dict[str, str]:
 
 
 def run(stack: str, changed: Mapping[str, str | None] | None = None, *, preview: bool = False) -> Ran:
-    """Run the program as it is.
+    """Run the program as it is; this project, with the same settings, once for all tests.
 
     Args:
         stack: whose settings.
         changed: settings of the program that differ; ``None``: left out.
         preview: what only an update would know stays unknown.
     """
+    asked = (stack, tuple((changed or {}).items()), preview)
+    return _run(*asked) if "SEATRIAL_PROJECT" in os.environ else _kept(*asked)
+
+
+@functools.cache
+def _kept(stack: str, changed: tuple[tuple[str, str | None], ...], preview: bool) -> Ran:
+    return _run(stack, changed, preview)
+
+
+def _run(stack: str, changed: tuple[tuple[str, str | None], ...], preview: bool) -> Ran:
     config = settings_of(stack)
-    for key, value in (changed or {}).items():
+    for key, value in changed:
         if value is None:
             del config[f"{PROJECT}:{key}"]
         else:

@@ -1,0 +1,119 @@
+"""What computes, and the network that it computes in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra.aws.scope import Scope
+from infra.aws.workflows.row import LISTING, Row
+
+
+def machines(scope: Scope) -> Iterator[Row]:
+    """Model package groups, the tracking server and the budget's function."""
+    yield Row(
+        "ModelPackageGroups",
+        (scope.arn("sagemaker", f"model-package-group/{scope.prefix}-*"),),
+        ("sagemaker:DescribeModelPackageGroup", "sagemaker:GetModelPackageGroupPolicy", "sagemaker:ListTags"),
+        (
+            "sagemaker:AddTags",
+            "sagemaker:CreateModelPackageGroup",
+            "sagemaker:DeleteModelPackageGroup",
+            "sagemaker:DeleteModelPackageGroupPolicy",
+            "sagemaker:DeleteTags",
+            "sagemaker:PutModelPackageGroupPolicy",
+        ),
+    )
+    if scope.settings.tracking is not None:
+        yield Row(
+            "Tracking",
+            (scope.arn("sagemaker", f"mlflow-tracking-server/{scope.name('mlflow')}"),),
+            ("sagemaker:DescribeMlflowTrackingServer", "sagemaker:ListTags"),
+            (
+                "sagemaker:AddTags",
+                "sagemaker:CreateMlflowTrackingServer",
+                "sagemaker:DeleteMlflowTrackingServer",
+                "sagemaker:DeleteTags",
+                "sagemaker:UpdateMlflowTrackingServer",
+            ),
+        )
+    yield Row(
+        "Functions",
+        (scope.arn("lambda", f"function:{scope.prefix}-*"),),
+        (
+            "lambda:GetFunction",
+            "lambda:GetFunctionCodeSigningConfig",
+            "lambda:GetPolicy",
+            "lambda:ListTags",
+            "lambda:ListVersionsByFunction",
+        ),
+        (
+            "lambda:AddPermission",
+            "lambda:CreateFunction",
+            "lambda:DeleteFunction",
+            "lambda:RemovePermission",
+            "lambda:TagResource",
+            "lambda:UntagResource",
+            "lambda:UpdateFunctionCode",
+            "lambda:UpdateFunctionConfiguration",
+        ),
+    )
+
+
+def networks(scope: Scope) -> Iterator[Row]:
+    """The closed network, where the stack has one."""
+    if scope.settings.network is None:
+        return
+    yield Row(
+        "NetworkLists",
+        ("*",),
+        (
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribePrefixLists",
+            "ec2:DescribeRouteTables",
+            "ec2:DescribeSecurityGroupRules",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcAttribute",
+            "ec2:DescribeVpcEndpoints",
+            "ec2:DescribeVpcs",
+        ),
+        star_reason=LISTING,
+    )
+    made = tuple(
+        scope.arn("ec2", f"{kind}/*")
+        for kind in ("route-table", "security-group", "security-group-rule", "subnet", "vpc", "vpc-endpoint")
+    )
+    yield Row(
+        "NewNetworks",
+        made,
+        write=(
+            "ec2:AuthorizeSecurityGroupEgress",
+            "ec2:AuthorizeSecurityGroupIngress",
+            "ec2:CreateRouteTable",
+            "ec2:CreateSecurityGroup",
+            "ec2:CreateSubnet",
+            "ec2:CreateTags",
+            "ec2:CreateVpc",
+            "ec2:CreateVpcEndpoint",
+        ),
+    )
+    yield Row(
+        "Networks",
+        made,
+        write=(
+            "ec2:AssociateRouteTable",
+            "ec2:DeleteRouteTable",
+            "ec2:DeleteSecurityGroup",
+            "ec2:DeleteSubnet",
+            "ec2:DeleteTags",
+            "ec2:DeleteVpc",
+            "ec2:DeleteVpcEndpoints",
+            "ec2:DisassociateRouteTable",
+            "ec2:ModifySubnetAttribute",
+            "ec2:ModifyVpcAttribute",
+            "ec2:ModifyVpcEndpoint",
+            "ec2:RevokeSecurityGroupEgress",
+            "ec2:RevokeSecurityGroupIngress",
+        ),
+        condition={"StringEquals": {"aws:ResourceTag/stack": scope.stack}},
+    )

@@ -1,0 +1,117 @@
+"""What holds data: buckets, keys, images, and the program's own state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra.aws.scope import Scope
+from infra.aws.workflows.row import LISTING, Row
+
+_NEW = "what is to be made has no ARN yet; the condition asks for this stack's tag on it"
+
+
+def stores(scope: Scope) -> Iterator[Row]:
+    """Buckets, keys and the repository of images."""
+    bucket = f"arn:{scope.partition}:s3:::{scope.prefix}-*"
+    stacks = {"StringEquals": {"aws:ResourceTag/stack": scope.stack}}
+    yield Row(
+        "Buckets",
+        (bucket,),
+        (
+            "s3:GetAccelerateConfiguration",
+            "s3:GetBucketAcl",
+            "s3:GetBucketCORS",
+            "s3:GetBucketLocation",
+            "s3:GetBucketLogging",
+            "s3:GetBucketObjectLockConfiguration",
+            "s3:GetBucketOwnershipControls",
+            "s3:GetBucketPolicy",
+            "s3:GetBucketPublicAccessBlock",
+            "s3:GetBucketRequestPayment",
+            "s3:GetBucketTagging",
+            "s3:GetBucketVersioning",
+            "s3:GetBucketWebsite",
+            "s3:GetEncryptionConfiguration",
+            "s3:GetLifecycleConfiguration",
+            "s3:GetReplicationConfiguration",
+            "s3:ListBucket",
+        ),
+        (
+            "s3:CreateBucket",
+            "s3:DeleteBucket",
+            "s3:DeleteBucketPolicy",
+            "s3:ListBucketVersions",
+            "s3:PutBucketLogging",
+            "s3:PutBucketOwnershipControls",
+            "s3:PutBucketPolicy",
+            "s3:PutBucketPublicAccessBlock",
+            "s3:PutBucketTagging",
+            "s3:PutBucketVersioning",
+            "s3:PutEncryptionConfiguration",
+            "s3:PutLifecycleConfiguration",
+        ),
+    )
+    if not scope.settings.protect:
+        yield Row("Emptying", (f"{bucket}/*",), write=("s3:DeleteObject", "s3:DeleteObjectVersion"))
+    yield Row(
+        "NewKeys",
+        ("*",),
+        write=("kms:CreateKey", "kms:TagResource"),
+        condition={"StringEquals": {"aws:RequestTag/stack": scope.stack}},
+        star_reason=_NEW,
+    )
+    yield Row(
+        "Keys",
+        (scope.arn("kms", "key/*"),),
+        ("kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"),
+        (
+            "kms:CreateAlias",
+            "kms:CreateGrant",
+            "kms:Decrypt",
+            "kms:DeleteAlias",
+            "kms:DisableKeyRotation",
+            "kms:EnableKeyRotation",
+            "kms:GenerateDataKey",
+            "kms:PutKeyPolicy",
+            "kms:RetireGrant",
+            "kms:ScheduleKeyDeletion",
+            "kms:UntagResource",
+            "kms:UpdateAlias",
+            "kms:UpdateKeyDescription",
+        ),
+        stacks,
+    )
+    yield Row(
+        "KeyNames",
+        (scope.arn("kms", f"alias/{scope.prefix}-*"),),
+        write=("kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"),
+    )
+    yield Row("KeyLists", ("*",), ("kms:ListAliases",), star_reason=LISTING)
+    yield Row(
+        "Images",
+        (scope.arn("ecr", f"repository/{scope.prefix}"),),
+        ("ecr:DescribeRepositories", "ecr:GetLifecyclePolicy", "ecr:ListTagsForResource"),
+        (
+            "ecr:CreateRepository",
+            "ecr:DeleteLifecyclePolicy",
+            "ecr:DeleteRepository",
+            "ecr:PutImageScanningConfiguration",
+            "ecr:PutImageTagMutability",
+            "ecr:PutLifecyclePolicy",
+            "ecr:TagResource",
+            "ecr:UntagResource",
+        ),
+    )
+
+
+def state(scope: Scope) -> Iterator[Row]:
+    """Where Pulumi keeps what it knows of the stack, if that is in the account."""
+    github = scope.settings.github
+    if github is None or github.state is None:
+        return
+    bucket = f"arn:{scope.partition}:s3:::{github.state.bucket}"
+    yield Row("State", (bucket,), ("s3:GetBucketLocation", "s3:ListBucket"))
+    # a preview, too, takes the lock that keeps an update from running at the same time
+    yield Row("StateFiles", (f"{bucket}/.pulumi/*",), ("s3:DeleteObject", "s3:GetObject", "s3:PutObject"))
+    if github.state.key_arn is not None:
+        yield Row("StateKey", (github.state.key_arn,), ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"))
