@@ -128,22 +128,29 @@ def test_a_retraining_that_overtakes_the_release_begins_again(stage: Shell) -> N
 
 
 SOUND = "from seatrial.rehearsal.story import sabotage; sabotage.COMMAND = ('-m', 'seatrial.cli.container', 'serve')"
-FORGETS_THE_RULE = """
+SKIPS_TO_THE_END = """
 from seatrial.rehearsal.story.account import Account
 from seatrial.rehearsal.story.aws import AwsStory
 from seatrial.rehearsal.story.load import Load
 def nothing(*_): pass
-for each in ("_training", "_trained", "_judged_after_the_release", "_another"):
-    setattr(AwsStory, each, nothing)
-for each in ("_release_on_a_broken_build", "_release_on_the_mended_build"):
+for each in (
+    *("_training", "_trained", "_judged_after_the_release", "_another"),
+    *("_release_on_a_broken_build", "_release_on_the_mended_build"),
+):
+    assert hasattr(AwsStory, each)
     setattr(AwsStory, each, nothing)
 AwsStory._release_first = lambda self, _: setattr(self, "load", Load(nothing, []))
+"""
+FORGETS_THE_RULE = (
+    SKIPS_TO_THE_END
+    + """
 clear = Account.clear
 def clear_most(self):
     clear(self)
     self._clients["events"].put_rule(Name="forgotten", EventPattern='{"source": ["aws.sagemaker"]}')
 Account.clear = clear_most
 """
+)
 
 
 @pytest.mark.parametrize(
@@ -215,6 +222,23 @@ def test_a_first_version_that_is_not_beaten_is_found_and_what_is_there_can_be_lo
         _, said = process.communicate(timeout=stage.patience_s)
     assert process.returncode == 1
     assert f"export AWS_ENDPOINT_URL={environment['AWS_ENDPOINT_URL']}" in said
+    assert "Traceback" not in said
+    assert left(stage) == []
+
+
+def test_a_story_that_holds_is_kept_until_ctrl_c_and_then_ends_well(stage: Shell) -> None:
+    with stage.start("rehearse", "parcels", "--serve", "--json", damage=SKIPS_TO_THE_END) as process:
+        assert process.stdout is not None
+        told = json.loads("".join(itertools.takewhile(lambda line: line != "}\n", process.stdout)) + "}")
+        assert (told["failure"], stages(told)) == (None, ["account"])
+        put_there = Shell(stage.root, told["environment"]).json(
+            "launch", "parcels", "--cloud", "aws", "--pipeline", "release", "--no-start", "--dry-run"
+        )
+        assert put_there == {"requests": [], "assumed": None}, "what the story put there is there still, unchanged"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=stage.patience_s)
+    assert process.returncode == 0
+    assert f"export AWS_ENDPOINT_URL={told['environment']['AWS_ENDPOINT_URL']}" in said
     assert "Traceback" not in said
     assert left(stage) == []
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 _NOW_S = 2.0
-"""Some protocols cut a timestamp to whole seconds: what is stamped so close to its arrival is of that moment."""
+"""Some protocols cut a timestamp to whole seconds. What is stamped so shortly before it could be read is of the moment
+at which it is read, so that it is seen in a period however short, and however late this machine comes to look."""
 Key = tuple[str, str, frozenset[tuple[str, str]]]
 
 
@@ -38,19 +39,21 @@ class Samples:
     def __init__(self) -> None:
         """None yet."""
         self._metrics: defaultdict[Key, list[Sample]] = defaultdict(list)
-        self._read = 0
+        self._read, self._looked = 0, 0.0
 
     def take(self, data: Sequence[Any], now: float) -> None:
         """Take in what ``data``, moto's ever growing list, holds more than last time; ``now`` in seconds since 1970."""
         if len(data) < self._read:  # moto was reset
             self._metrics.clear()
             self._read = 0
+        since = (self._looked or now) - _NOW_S
+        self._looked = now
         for datum in data[self._read :]:
             self._read += 1
             dimensions = {each.name: each.value for each in datum.dimensions}
             bisect.insort(
                 self._metrics[key_of(datum.namespace, datum.name, dimensions)],
-                _sample(datum, now),
+                _sample(datum, since, now),
                 key=lambda sample: sample.at,
             )
 
@@ -61,9 +64,9 @@ class Samples:
         return found[first:last]
 
 
-def _sample(datum: Any, now: float) -> Sample:
+def _sample(datum: Any, since: float, now: float) -> Sample:
     stamped = _seconds(datum.timestamp)
-    at = now if abs(now - stamped) <= _NOW_S else stamped
+    at = now if since <= stamped <= now + _NOW_S else stamped
     value = getattr(datum, "value", None)
     if value is None:
         return Sample(at, datum.min, datum.max, datum.sum, datum.sample_count, datum.unit)

@@ -70,16 +70,19 @@ def _watch(world: World, over: threading.Event) -> None:
     evaluated: dict[tuple[str, str], datetime] = {}  # by region and name: the state that was evaluated, not set
     while not over.wait(_LOOK_S):
         for region, backend in list(cloudwatch_backends[ACCOUNT].items()):
-            samples[region].take(backend.metric_data, time.time())
+            now = time.time()  # one for all: what is told to a topic takes its time
+            samples[region].take(backend.metric_data, now)
             for alarm in list(backend.alarms.values()):
                 try:
-                    _evaluate(world, alarm, samples[region], evaluated)
+                    _evaluate(world, alarm, samples[region], evaluated, now)
                 except Exception:  # noqa: BLE001 one alarm that nobody foresaw must not silence the others
                     _LOG.exception("the alarm %s could not be evaluated", alarm.name)
 
 
-def _evaluate(world: World, alarm: Any, samples: Samples, evaluated: dict[tuple[str, str], datetime]) -> None:
-    now, key = time.time(), (alarm.region_name, alarm.name)
+def _evaluate(
+    world: World, alarm: Any, samples: Samples, evaluated: dict[tuple[str, str], datetime], now: float
+) -> None:
+    key = (alarm.region_name, alarm.name)
     changed = alarm.state_updated_timestamp
     by_hand = alarm.history and evaluated.get(key) != changed
     if by_hand and now - changed.replace(tzinfo=UTC).timestamp() < world.waits(float(alarm.period)):

@@ -110,6 +110,16 @@ def test_what_is_read_once_is_not_read_again() -> None:
     assert len(samples.between(("n", "m", frozenset()), NOW - 60, NOW)) == 1
 
 
+def test_what_was_put_between_two_looks_is_seen_however_far_they_are_apart() -> None:
+    """A busy machine looks late; the errors that came meanwhile are in the period that it then looks at."""
+    data, samples = [datum(1, 100)], Samples()
+    samples.take(data, NOW - 100)
+    data += [datum(9, 60), datum(9, 150)]
+    samples.take(data, NOW)
+    found = samples.between(("n", "m", frozenset()), NOW - 0.2, NOW)
+    assert [(each.at, each.total) for each in found] == [(NOW, 9)]  # what is stamped as older stays where it is
+
+
 # over HTTP
 
 
