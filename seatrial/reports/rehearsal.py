@@ -71,7 +71,7 @@ class RehearsalReport:
     @property
     def cleared(self) -> bool:
         """Everything was removed at the end, and nothing was found to be left."""
-        return any(moment.stage in ("clean-up", "destroy") and moment.holds for moment in self.moments)
+        return any(moment.stage == "destroy" and moment.holds for moment in self.moments)
 
     @property
     def requests(self) -> int:

@@ -11,7 +11,7 @@ import boto3
 
 from seatrial.clouds.aws.stack import Roles, StackOutputs
 from seatrial.project import Rollout
-from seatrial.rehearsal.story import shell
+from tests import shells as shell
 from tests.contract import endpoint_samples, registry_samples
 from tests.unit.clouds.aws.stacks import model_table, stack_table
 

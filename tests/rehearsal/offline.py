@@ -20,7 +20,7 @@ import seatrial
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.project import Rollout
 from seatrial.rehearsal.aws import Image, OfflineAws
-from seatrial.rehearsal.story import shell
+from tests import shells as shell
 from tests.unit.clouds.aws.stacks import ACCOUNT, IMAGE, model_table, stack_table
 
 BUCKET = "trial-artifacts"

@@ -18,7 +18,7 @@ from seatrial import clouds, project
 from seatrial.clouds.aws.failures import denial
 from seatrial.clouds.aws.permissions import uses
 from seatrial.rehearsal.aws import Image, OfflineAws
-from seatrial.rehearsal.story.account import Account
+from tests.rehearsal.account import Account
 from tests.rehearsal.conftest import Shell
 from tests.unit.clouds.aws.stacks import ACCOUNT, IMAGE
 

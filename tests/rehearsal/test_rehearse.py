@@ -18,7 +18,7 @@ import pytest
 from tests.rehearsal.conftest import Shell
 from tests.unit.reports.test_render import Page
 
-STAGES = ["account", "train", "release", "retrain", "sabotage", "canary", "clean-up"]
+STAGES = ["infra", "train", "release", "retrain", "sabotage", "canary", "destroy"]
 ROLLOUT = """
 [rollout]
 bake_minutes = 5
@@ -33,12 +33,13 @@ LIBRARIES_OWN = {".ses"}
 
 
 @pytest.fixture
-def stage(tiny: Path, tmp_path: Path) -> Shell:
-    """A project that says how it is rehearsed, and a folder for temporary files that nobody else uses."""
+def stage(tiny: Path, repository: Path) -> Shell:
+    """A project that says how it is rehearsed, this one's infrastructure, and a folder for its temporary files."""
     temporary = Path(f"/tmp/rehearse-{os.getpid()}-{time.monotonic_ns()}")  # short: sockets lie below it
     temporary.mkdir()
     model = tiny / "recipes" / "parcels" / "model.toml"
     model.write_text(model.read_text() + ROLLOUT + FIRST)
+    shutil.copytree(repository / "infra" / "aws", tiny / "infra" / "aws", ignore=shutil.ignore_patterns("__pycache__"))
     return Shell(tiny, {"TMPDIR": str(temporary)})
 
 
@@ -88,7 +89,7 @@ def test_the_whole_story_holds_and_leaves_nothing(stage: Shell, tmp_path: Path) 
     assert set(phases["v2 serves"]["by_version"]) == {"v2"}
 
     evidence = {moment["text"]: moment["evidence"] for moment in told["moments"]}
-    rolled_back = evidence["alarm rehearsal-parcels-error-rate rolled v2 back"]
+    rolled_back = evidence["alarm seatrial-dev-parcels-error-rate rolled v2 back"]
     assert rolled_back[0].startswith("release: parcels v2 was rolled back by SageMaker")
     assert rolled_back[1].startswith("Threshold")
     assert rolled_back[2] == "What served before serves. The champion is v1 again."
@@ -129,7 +130,7 @@ def test_a_retraining_that_overtakes_the_release_begins_again(stage: Shell) -> N
 
 SOUND = "from seatrial.rehearsal.story import sabotage; sabotage.COMMAND = ('-m', 'seatrial.cli.container', 'serve')"
 SKIPS_TO_THE_END = """
-from seatrial.rehearsal.story.account import Account
+from seatrial.rehearsal.story.stack import Stack
 from seatrial.rehearsal.story.aws import AwsStory
 from seatrial.rehearsal.story.load import Load
 def nothing(*_): pass
@@ -144,11 +145,11 @@ AwsStory._release_first = lambda self, _: setattr(self, "load", Load(nothing, []
 FORGETS_THE_RULE = (
     SKIPS_TO_THE_END
     + """
-clear = Account.clear
-def clear_most(self):
-    clear(self)
-    self._clients["events"].put_rule(Name="forgotten", EventPattern='{"source": ["aws.sagemaker"]}')
-Account.clear = clear_most
+empty = Stack.empty
+def empty_most(self):
+    empty(self)
+    self._clients["logs"].create_log_group(logGroupName="forgotten")
+Stack.empty = empty_most
 """
 )
 
@@ -164,7 +165,7 @@ Account.clear = clear_most
             "a server that fails under traffic was released",
             "guardrails = { error_rate",
         ),
-        (("", ""), FORGETS_THE_RULE, "clean-up", "left behind: rule forgotten", "fix it"),
+        (("", ""), FORGETS_THE_RULE, "destroy", "left behind: LogGroup forgotten", "fix it"),
     ],
     ids=["a broken build that is sound", "no guardrail on errors", "something is left behind"],
 )
@@ -203,10 +204,10 @@ def test_a_first_version_that_is_not_beaten_is_found_and_what_is_there_can_be_lo
         }
         sagemaker = boto3.client("sagemaker", **client)
         (endpoint,) = sagemaker.list_endpoints()["Endpoints"]
-        assert (endpoint["EndpointName"], endpoint["EndpointStatus"]) == ("rehearsal-parcels", "InService")
+        assert (endpoint["EndpointName"], endpoint["EndpointStatus"]) == ("seatrial-dev-parcels", "InService")
         body = (stage.root / "recipes" / "parcels" / "example.json").read_bytes()
         answer = boto3.client("sagemaker-runtime", **client).invoke_endpoint(
-            EndpointName="rehearsal-parcels", Body=body, ContentType="application/json"
+            EndpointName="seatrial-dev-parcels", Body=body, ContentType="application/json"
         )
         assert json.loads(answer["Body"].read())["model"]["version"] == "1"
         another = Shell(stage.root, environment)

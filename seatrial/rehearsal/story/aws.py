@@ -112,7 +112,7 @@ class AwsStory:
         """What other programs need to see what the story made; once there is a stack, `seatrial` too."""
 
     def tell(self, *, clear: bool) -> None:
-        """Everything, in order; ``clear``: the clean-up at the end, too.
+        """Everything, in order; ``clear``: the destruction at the end, too.
 
         Raises:
             RehearsalError: something that must hold did not.

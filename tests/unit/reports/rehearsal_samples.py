@@ -22,7 +22,7 @@ def rehearsed() -> RehearsalReport:
             Moment(0.4, "account", "bucket and 3 roles made"),
             Moment(18.9, "train", "PROMOTE network: +0.003 roc_auc", ("3 jobs", "package 0d2a58bd")),
             Moment(38.2, "sabotage", "v2 failed under traffic, alarm, rolled back", ("38 answers were 500", "0 lost")),
-            Moment(52.6, "clean-up", "0 left"),
+            Moment(52.6, "destroy", "0 left"),
         ),
         phases=(
             Phase("canary of v1", 2000, {"v1": 2000}, p50_ms=3.2, p99_ms=11.0),

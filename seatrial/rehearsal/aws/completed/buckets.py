@@ -9,7 +9,7 @@ from seatrial.clouds.aws.permissions.patterns import action_like, resource_like
 from seatrial.rehearsal.aws.iam.conditions import NotUnderstood, hold, refuse_unknown, values
 
 _HERE = {"aws:SecureTransport": "true"}
-"""Loopback stands for a connection that is encrypted. Conditions on anything else see a request that does not say it."""
+"""Loopback stands for a connection that is encrypted. Conditions on other things see a request that leaves them out."""
 
 
 def permission(bucket: Any, action: str, resource: str) -> Any:

@@ -1,6 +1,6 @@
 """What the infrastructure keeps ready for a model, furnished by hand: its package group and its guardrails' alarms.
 
-A rehearsal and the tests furnish an account with it where no Pulumi program does.
+For tests that need no whole stack.
 """
 
 from __future__ import annotations
