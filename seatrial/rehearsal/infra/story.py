@@ -7,6 +7,7 @@ from typing import Any
 from seatrial.errors import RehearsalError
 from seatrial.rehearsal.aws import OfflineAws
 from seatrial.rehearsal.infra.compare import compared
+from seatrial.rehearsal.infra.deployment import Step
 from seatrial.rehearsal.infra.lifecycle import DeploymentFailed, Infra
 from seatrial.rehearsal.infra.provider.base import Provider
 from seatrial.rehearsal.infra.script import Script, merged
@@ -24,6 +25,7 @@ from seatrial.rehearsal.story.timeline import Timeline
 
 _UNPROTECT = "pulumi state unprotect"
 _BUCKET = "aws:s3/bucket:Bucket"
+_NOT_EMPTY = "BucketNotEmpty"
 
 
 class InfraStory:
@@ -53,6 +55,8 @@ class InfraStory:
             RehearsalError: something that must hold did not.
             SeatrialError: a part of the machinery failed.
         """
+        from botocore.exceptions import BotoCoreError, ClientError
+
         stages = (
             ("preview", self._preview),
             ("up", self._up),
@@ -64,7 +68,14 @@ class InfraStory:
         )
         for name, stage in stages:
             with self._line.stage(name):
-                stage()
+                try:
+                    stage()
+                except (ClientError, BotoCoreError) as refused:
+                    raise RehearsalError(
+                        f"the offline AWS refused what somebody's hand did: {refused}",
+                        why="No program asked this, but the rehearsal itself, as the account's owner would.",
+                        todo="If AWS would have answered it, that is a defect of the offline AWS: report it.",
+                    ) from refused
 
     # stages
 
@@ -189,14 +200,14 @@ class InfraStory:
         if protected:
             self._refused(protected)
         recorded = self._infra.resources
-        destroyed = self._infra.destroy()
-        place = {step.urn: number for number, step in enumerate(destroyed.steps)}
+        destroyed = self._destroyed()
+        place = {step.urn: number for number, step in enumerate(destroyed)}
         late = [
             (each.name, urn) for each in recorded for urn in each.needs if urn in place and place[each.urn] > place[urn]
         ]
         self._line.check(
             not late,
-            f"{destroyed.counts['delete']} deleted, each before what it needs",
+            f"{len(destroyed)} deleted, each before what it needs",
             otherwise=f"deleted after what they need: {late[:SHOWN]}",
         )
         left = sorted(self._provider.inventory())
@@ -232,10 +243,21 @@ class InfraStory:
         self._agree()
         self._infra.unprotect(*(each.urn for each in protected))
         self._line.tell(f"unprotected on purpose: {len(protected)}")
+
+    def _destroyed(self) -> tuple[Step, ...]:
+        """Destroy; what a bucket holds that keeps it is deleted by hand, as a person would have to."""
+        try:
+            return self._infra.destroy().steps
+        except DeploymentFailed as kept:
+            if _NOT_EMPTY not in kept.what:
+                raise
+            done, told = kept.applied.steps, kept.problems[0].what
+        self._line.tell(f"destroy broke off after {len(done)}: a bucket holds something", told)
+        self._agree()
         emptied = {each.name: self._empty(each.id) for each in self._infra.resources if _keeps_what_it_holds(each)}
-        if emptied:
-            held = ", ".join(f"{name} held {count} objects" for name, count in sorted(emptied.items()))
-            self._line.tell(f"emptied by hand, since S3 deletes no bucket that holds something: {len(emptied)}", held)
+        held = ", ".join(f"{name} held {count} objects" for name, count in sorted(emptied.items()))
+        self._line.tell(f"emptied by hand: {len(emptied)}", held)
+        return done + self._infra.destroy().steps
 
     def _empty(self, bucket: str) -> int:
         """Delete every version of every object; gives how many there were."""

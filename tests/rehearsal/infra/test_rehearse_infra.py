@@ -15,6 +15,8 @@ from seatrial.errors import ProjectError
 from seatrial.rehearsal.infra import rehearse
 from seatrial.rehearsal.infra.provider.aws import AwsProvider
 from seatrial.rehearsal.infra.provider.base import Props
+from seatrial.rehearsal.infra.state import Resource
+from seatrial.rehearsal.infra.story import InfraStory
 from seatrial.rehearsal.story.timeline import Timeline
 from seatrial.reports.rehearsal import RehearsalReport
 from seatrial.reports.render import render_rehearsal
@@ -63,6 +65,22 @@ def test_a_protected_stack_is_unprotected_on_purpose(program: Path) -> None:
     assert told[0] == "destroy refused: 1 protected, nothing was deleted"
     assert told[2] == "unprotected on purpose: 1"
     assert rehearse._PROVEN_PROTECTED in report.proven
+
+
+def test_a_kept_bucket_is_emptied_by_hand(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = InfraStory._refused
+
+    def filled(self: InfraStory, protected: tuple[Resource, ...]) -> None:
+        for body in (b"one", b"two"):
+            self._s3.put_object(Bucket="small-things", Key="thing", Body=body)
+        refused(self, protected)
+
+    monkeypatch.setattr(InfraStory, "_refused", filled)
+    report = rehearsed(program, "prod")
+    assert report.failure is None, report.failure
+    told = {moment.text: moment.evidence for moment in report.moments if moment.stage == "destroy"}
+    assert told["emptied by hand: 1"] == ("things held 2 objects",)
+    assert "0 left, in the cloud and in the state" in told
 
 
 class Forgetful(AwsProvider):
