@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,11 +61,15 @@ def evaluate(
     observes(registry_champion_for, target=opened.target, state=str(opened.state), model=model, digests=digests)
 
     validation_rows, holdout_rows = pq.read_table(validation.path), pq.read_table(holdout.path)
-    measured = {name: _measure(p, settings.label, validation_rows, holdout_rows) for name, p in candidates.items()}
-    judged = dict(measured)
-    if champion is not None:
-        opponent = Package.open(registry.package_path(champion), digest=champion.digest)
-        judged[CHAMPION] = _measure(opponent, settings.label, validation_rows, holdout_rows)
+    opponent = None if champion is None else Package.open(registry.package_path(champion), digest=champion.digest)
+    judged = _measured(
+        {**candidates, **({} if opponent is None else {CHAMPION: opponent})},
+        settings.label,
+        validation_rows,
+        holdout_rows,
+    )
+    measured = {name: judged[name] for name in candidates}
+    if champion is not None and opponent is not None:
         judged[CHAMPION].table["version"] = champion.number
         trained_to = opponent.lineage.trained_to
         judged[CHAMPION].table["saw_holdout"] = trained_to is None or trained_to.date() >= settings.split.holdout_from
@@ -121,16 +128,31 @@ class _Measured:
     table: dict[str, Any]
 
 
-def _measure(package: Package, label: str, validation: pa.Table, holdout: pa.Table) -> _Measured:
+def _measured(
+    packages: Mapping[str, Package], label: str, validation: pa.Table, holdout: pa.Table
+) -> dict[str, _Measured]:
+    """Every package by name: scored as many at once as there are cores, then timed one by one, with nothing beside."""
+    from seatrial.package import latency
+
+    def score(package: Package) -> _Measured:
+        return _scored(package, label, validation, holdout)
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        found = dict(zip(packages, pool.map(score, packages.values()), strict=True))
+    for name, package in packages.items():
+        timed = latency.measure(package)
+        found[name].table["latency_ms"] = {"p50": timed.p50, "p95": timed.p95, "p99": timed.p99}
+    return found
+
+
+def _scored(package: Package, label: str, validation: pa.Table, holdout: pa.Table) -> _Measured:
     from seatrial.evaluation.metrics import best_f1_threshold
     from seatrial.evaluation.performance import measure
-    from seatrial.package import latency
 
     known = package.predict(package.signature.pack(validation))
     outcome = validation.column(label).to_numpy()
     threshold = best_f1_threshold(known, outcome) if 0 < outcome.sum() < len(outcome) else 0.5
     probability = package.predict(package.signature.pack(holdout))
-    timed = latency.measure(package)
     lineage = package.lineage
     return _Measured(
         known,
@@ -143,7 +165,6 @@ def _measure(package: Package, label: str, validation: pa.Table, holdout: pa.Tab
             "validation": asdict(measure(known, outcome, threshold)),
             "holdout": asdict(measure(probability, holdout.column(label).to_numpy(), threshold)),
             "parity": package.metrics.parity.max_abs,
-            "latency_ms": {"p50": timed.p50, "p95": timed.p95, "p99": timed.p99},
             "size_mb": package.size_bytes / 1e6,
         },
     )

@@ -229,7 +229,7 @@ class Layout(Section):
     image: str = "seatrial"
     preload: tuple[str, ...] = ()
     """Modules that tasks need and that take long to import: loaded once per run, shared by every task's process.
-    None of the project's own, and none that starts a thread."""
+    None of the project's own, and none that starts a thread. A cloud job of at most three tasks does without."""
 
 
 class Project(Settings):

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.aws.documents import document, trusted_service
-from infra.aws.notifications import publisher, topic
+from infra.aws.notifications import Topic, publisher, topic
 from infra.aws.scope import Scope
 
 _CODE = Path(__file__).with_name("stop_temporary.py")
@@ -25,7 +25,7 @@ class Budget(pulumi.ComponentResource):
     until then the budget sees nothing.
     """
 
-    def __init__(self, scope: Scope, key: aws.kms.Key, notifications: aws.sns.Topic) -> None:
+    def __init__(self, scope: Scope, key: aws.kms.Key, notifications: Topic) -> None:
         """``key``: encrypts the way to the function, and its log. ``notifications``: hears of both thresholds."""
         super().__init__("seatrial:aws:Budget", "budget")
         self._scope = scope
@@ -51,7 +51,7 @@ class Budget(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _function(self, key: aws.kms.Key, stop: aws.sns.Topic) -> None:
+    def _function(self, key: aws.kms.Key, stop: Topic) -> None:
         scope = self._scope
         name = scope.name("budget-stop")
         log = aws.cloudwatch.LogGroup(

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.aws.models import ModelShell
+from infra.aws.notifications import Topic
 from infra.aws.scope import Scope
 from seatrial.component import ROLES as JOBS
 
@@ -101,7 +102,7 @@ class Failures(pulumi.ComponentResource):
     Does not own: what is done about them, and failures of the launch itself, which tells whoever launched.
     """
 
-    def __init__(self, scope: Scope, topic: aws.sns.Topic) -> None:
+    def __init__(self, scope: Scope, topic: Topic) -> None:
         super().__init__("seatrial:aws:Failures", "failures")
         self._topic = topic
         self._scope = scope

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.aws.documents import document
+from infra.aws.notifications import Topic
 from infra.aws.scope import Scope
 from seatrial.clouds.aws import drift, guardrails
 from seatrial.clouds.aws.guardrails import Alarm
@@ -31,7 +32,7 @@ class ModelShell(pulumi.ComponentResource):
     names: Names
     drift: aws.cloudwatch.MetricAlarm
 
-    def __init__(self, scope: Scope, names: Names, rollout: Rollout, key: aws.kms.Key, topic: aws.sns.Topic) -> None:
+    def __init__(self, scope: Scope, names: Names, rollout: Rollout, key: aws.kms.Key, topic: Topic) -> None:
         """``key``: encrypts the log group. ``topic``: hears of alarms."""
         super().__init__("seatrial:aws:ModelShell", names.model)
         self.names = names

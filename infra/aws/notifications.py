@@ -8,8 +8,11 @@ import pulumi_aws as aws
 from infra.aws.documents import Statement, document
 from infra.aws.scope import Scope
 
+Topic = aws.sns.TopicPolicy
+"""A topic once its policy is there: whoever uses its ``arn`` waits until publishing is allowed."""
 
-def topic(scope: Scope, name: str, key: aws.kms.Key, parent: pulumi.Resource, *publishers: Statement) -> aws.sns.Topic:
+
+def topic(scope: Scope, name: str, key: aws.kms.Key, parent: pulumi.Resource, *publishers: Statement) -> Topic:
     """An encrypted topic into which only ``publishers`` of this account publish, and only over TLS.
 
     Args:
@@ -31,13 +34,12 @@ def topic(scope: Scope, name: str, key: aws.kms.Key, parent: pulumi.Resource, *p
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
     allowed = [{**each, "Resource": made.arn} for each in publishers]
-    aws.sns.TopicPolicy(
+    return aws.sns.TopicPolicy(
         f"{name}-policy",
         arn=made.arn,
         policy=document(tls, *allowed),
         opts=pulumi.ResourceOptions(parent=parent),
     )
-    return made
 
 
 def publisher(scope: Scope, service: str, source: str) -> Statement:
@@ -66,7 +68,7 @@ class Notifications(pulumi.ComponentResource):
     chat or a pager subscribes to the topic from its own stack.
     """
 
-    topic: aws.sns.Topic
+    topic: Topic
 
     def __init__(self, scope: Scope, key: aws.kms.Key) -> None:
         super().__init__("seatrial:aws:Notifications", "notifications")

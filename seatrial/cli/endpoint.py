@@ -9,10 +9,12 @@ from rich.table import Table
 
 from seatrial import project
 from seatrial.cli.output import console, print_json
+from seatrial.cli.requests import DryRun, print_requests
 from seatrial.cli.target import CloudOption, StackOption, connect, makes
+from seatrial.clouds.base import SentRequest
 from seatrial.errors import EndpointError, UsageError
 
-app = typer.Typer(help="Model servers: list, stop, rollback.", no_args_is_help=True)
+app = typer.Typer(help="Model servers: list, stop, rollback, plan.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
 
 
@@ -46,6 +48,7 @@ def stop(
     everything: Annotated[bool, typer.Option("--all", help="Every endpoint of this project.")] = False,
     cloud: CloudOption = None,
     stack: StackOption = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """End an endpoint after the requests that it has."""
@@ -56,13 +59,17 @@ def stop(
             todo="seatrial endpoint list",
         )
     opened = project.load()
-    endpoints = connect(opened, cloud, stack).endpoints
+    requests: list[SentRequest] = []
+    endpoints = connect(opened, cloud, stack, requests.append if dry_run else None).endpoints
     names = [str(e["name"]) for e in endpoints.list()] if name is None else [name]
     if name is not None and name not in [e["name"] for e in endpoints.list()]:
         raise EndpointError(
             f"there is no endpoint '{name}'", why="Nothing was stopped.", todo="See: seatrial endpoint list"
         )
     stopped = {n: endpoints.stop(n) for n in names}
+    if dry_run:
+        print_requests(requests, as_json=as_json)
+        return
     if as_json:
         print_json(stopped)
         return
@@ -75,6 +82,7 @@ def rollback(
     name: Annotated[str, typer.Argument(help="The endpoint's name: its model.")],
     cloud: CloudOption = None,
     stack: StackOption = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Serve the version again that served before, and make it champion.
@@ -83,14 +91,53 @@ def rollback(
     """
     opened = project.load()
     model = opened.model(name)
-    target = connect(opened, cloud, stack)
+    requests: list[SentRequest] = []
+    target = connect(opened, cloud, stack, requests.append if dry_run else None)
     leaving = int(target.endpoints.get(name).version)
 
     def give_way() -> None:
         target.registry.rollback(name, leaving)
 
     served = target.endpoints.rollback(name, settings=model.endpoint, before_switch=give_way)
+    if dry_run:
+        print_requests(requests, as_json=as_json)
+        return
     if as_json:
         print_json({"name": name, "version": int(served.version), "url": served.url, "rolled_back": leaving})
         return
     console().print(f" {name} v{served.version} serves again at {served.url}; v{leaving} was rolled back")
+
+
+@app.command()
+def plan(
+    name: Annotated[str, typer.Argument(help="The endpoint's name: its model.")],
+    version: Annotated[int, typer.Argument(help="Which registered version.")],
+    cloud: CloudOption = None,
+    stack: StackOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the exact requests with which the release pipeline would deploy a version; none is sent.
+
+    It deploys by: seatrial launch MODEL --cloud aws --pipeline release --arguments '{"version": N}'.
+    """
+    opened = project.load()
+    model = opened.model(name)
+    requests: list[SentRequest] = []
+    target = connect(opened, cloud, stack, requests.append)
+    chosen = target.registry.version(name, version)
+    champion = target.registry.champion(name)
+
+    def promote() -> None:
+        expected = None if champion is None else champion.number
+        target.registry.promote(name, version, expected_champion=expected, again=chosen.rolled_back)
+
+    target.endpoints.deploy(
+        name,
+        str(version),
+        target.registry.package_path(chosen),
+        digest=chosen.digest,
+        settings=model.endpoint,
+        rollout=model.rollout,
+        before_switch=promote,
+    )
+    print_requests(requests, as_json=as_json)

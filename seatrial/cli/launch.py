@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +12,7 @@ from seatrial import clouds, project
 from seatrial.cli.interrupt import interruptible
 from seatrial.cli.launched import Outcome, Shown, lines
 from seatrial.cli.output import console, print_error, print_json
+from seatrial.cli.requests import DryRun, print_requests
 from seatrial.cli.run import GATE_SAID_NO, INTERRUPTED, compiled_pipeline, given_arguments
 from seatrial.cli.target import StackOption
 from seatrial.cli.watch import Watch
@@ -33,7 +32,7 @@ def launch(
     stack: StackOption = None,
     pipeline: Annotated[str, typer.Option(help="Which of the project's pipelines.")] = "train",
     arguments: Annotated[str, typer.Option(help="Pipeline arguments as a JSON object.")] = "{}",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the exact requests; send none.")] = False,
+    dry_run: DryRun = False,
     again: Annotated[bool, typer.Option("--again", help="Start anew, even where the same is under way.")] = False,
     starting: Annotated[
         bool, typer.Option("--start/--no-start", help="Without: only put the pipeline there, for an event to start it.")
@@ -69,7 +68,7 @@ def launch(
         pipelines.deploy(prepared)
         if starting:
             pipelines.start(prepared, _EXAMPLE_TOKEN)
-        _print_requests(requests, pipelines.assumed, out, as_json=as_json)
+        print_requests(requests, as_json=as_json, assumed=pipelines.assumed)
         return
     if not starting:
         pipelines.deploy(prepared)
@@ -131,23 +130,3 @@ def _stop(pipelines: Pipelines, launches: Launches, pipeline: str, out: Console,
         out.print(escape(f" asked to end: {execution}"), soft_wrap=True)
     if not stopped:
         out.print(escape(f" nothing that was launched here runs in {pipeline}"))
-
-
-def _print_requests(requests: Sequence[SentRequest], assumed: str, out: Console, *, as_json: bool) -> None:
-    told = [
-        {"service": r.service, "operation": r.operation, "parameters": {k: _text(v) for k, v in r.parameters.items()}}
-        for r in requests
-    ]
-    if as_json:
-        print_json({"requests": told, "assumed": assumed or None})
-        return
-    for request in told:
-        out.print(f"\n [bold]{request['service']} {request['operation']}[/]")
-        out.print(escape(json.dumps(request["parameters"], indent=2)), soft_wrap=True)
-    if assumed:
-        out.print(escape(f"\n nothing was taken to be there already, since AWS could not be asked: {assumed}"))
-    out.print(f"\n {len(told)} requests, none of them sent")
-
-
-def _text(value: Json) -> Json:
-    return value.decode() if isinstance(value, bytes) else value

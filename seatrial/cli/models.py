@@ -9,8 +9,9 @@ from rich.table import Table
 
 from seatrial import project
 from seatrial.cli.output import console, print_json
+from seatrial.cli.requests import DryRun, print_requests
 from seatrial.cli.target import CloudOption, StackOption, connect, makes
-from seatrial.clouds.base import Approvals, Registry, Version
+from seatrial.clouds.base import Approvals, Registry, SentRequest, Version
 from seatrial.errors import UsageError
 
 
@@ -23,6 +24,7 @@ def models(
     ] = None,
     reject: Annotated[int | None, typer.Option(help="Reject this version of MODEL: it is not promoted.")] = None,
     note: Annotated[str, typer.Option(help="Who decided, and why; kept with the version.")] = "",
+    dry_run: DryRun = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")] = False,
 ) -> None:
     """List the registered versions: which serves, which served before, and on what verdict.
@@ -32,9 +34,19 @@ def models(
     opened = project.load()
     if model is not None:
         opened.model(model)
-    registry = connect(opened, cloud, stack).registry
+    requests: list[SentRequest] = []
+    registry = connect(opened, cloud, stack, requests.append if dry_run else None).registry
     if approve is not None or reject is not None:
         _decide(registry, model, approve, reject, note)
+    elif dry_run:
+        raise UsageError(
+            "a dry run is asked for, and nothing would change",
+            why="Versions are only listed without --approve or --reject.",
+            todo="Leave --dry-run out, or decide on a version.",
+        )
+    if dry_run:
+        print_requests(requests, as_json=as_json)
+        return
     names = [model] if model is not None else sorted({*opened.models(), *registry.models()})
     versions = {name: list(registry.versions(name)) for name in names}
     if as_json:

@@ -20,16 +20,19 @@ _PIPELINES = {"aws": "seatrial.clouds.aws.pipelines"}
 _TARGETS = {"local": "seatrial.clouds.local.cloud", "aws": "seatrial.clouds.aws.cloud"}
 
 
-def load(target: str, state: Path, *, stack: str | None = None) -> Cloud:
+def load(
+    target: str, state: Path, *, stack: str | None = None, record: Callable[[SentRequest], None] | None = None
+) -> Cloud:
     """The adapter of a target.
 
     Args:
         target: ``local`` or ``aws``.
         state: the project's state folder.
         stack: which deployment of a cloud; None: the one that ``$SEATRIAL_STACK`` names, or the only one.
+        record: is handed each request that would change something, and none of them is sent.
 
     Raises:
-        UsageError: there is no such target, or it has no stacks.
+        UsageError: there is no such target, or it has no stacks, or sends no requests.
         ProjectError: the stack is not known, or its outputs are wrong.
     """
     if target not in _TARGETS:
@@ -44,8 +47,14 @@ def load(target: str, state: Path, *, stack: str | None = None) -> Cloud:
             why="Stacks are deployments of a cloud.",
             todo="Add --cloud aws, or leave --stack out.",
         )
+    if record is not None and target == "local":
+        raise UsageError(
+            "a dry run is asked for, and the target is this machine",
+            why="A dry run prints the requests that a cloud would be sent; here none are sent.",
+            todo="Add --cloud aws, or leave --dry-run out.",
+        )
     connect = importlib.import_module(_TARGETS[target]).connect
-    cloud: Cloud = connect(state) if stack is None else connect(state, stack)
+    cloud: Cloud = connect(state) if target == "local" else connect(state, stack, record=record)
     return cloud
 
 

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seatrial.cli.main import app
+from seatrial.clouds.aws.session import Aws
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.errors import EndpointError, ProjectError, UsageError
 from tests.contract.conftest import aws_harbour
@@ -58,3 +59,72 @@ def test_a_target_or_a_stack_that_is_not_there_is_named(harbour: Harbour) -> Non
         said("models", "--cloud", "aws", "--stack", "prod")
     with pytest.raises(UsageError, match="a stack is named, and the target is this machine"):
         said("models", "--stack", "dev")
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What really is sent from now on, as a dry run tells it; what is refused as taken or absent, too."""
+    seen: list[dict[str, Any]] = []
+    call = Aws.submit
+
+    def submit(self: Aws, service: str, operation: str, **parameters: Any) -> Any:
+        if not self.dry_run:
+            plain = {k: v.decode() if isinstance(v, bytes) else v for k, v in parameters.items()}
+            seen.append({"service": service, "operation": operation, "parameters": plain})
+        return call(self, service, operation, **parameters)
+
+    monkeypatch.setattr(Aws, "submit", submit)
+    return seen
+
+
+def planned(*words: str) -> Any:
+    told = said(*words, "--cloud", "aws")
+    assert told["assumed"] is None
+    return told["requests"]
+
+
+def test_dry_runs_tell_exactly_what_is_then_sent_and_send_nothing(harbour: Harbour, sent: list[dict[str, Any]]) -> None:
+    """A release, a rollback, an approval and a stop, each told, then done; the same requests in the same order."""
+    harbour.deploy(1)
+    served = harbour.endpoints.get(MODEL)
+    sent.clear()
+    told = planned("endpoint", "plan", MODEL, "2")
+    assert (sent, harbour.champion, harbour.endpoints.get(MODEL).version) == ([], 1, "1")
+    harbour.deploy(2)
+    assert [each["operation"] for each in told][:3] == ["CreateModel", "CreateEndpointConfig", "CreateEndpoint"]
+    assert told == sent
+
+    sent.clear()
+    told = planned("endpoint", "rollback", MODEL, "--dry-run")
+    assert (sent, harbour.champion) == ([], 2)
+    said("endpoint", "rollback", MODEL, "--cloud", "aws")
+    assert told == sent
+    assert harbour.endpoints.get(MODEL).digest == served.digest
+
+    sent.clear()
+    told = planned("models", MODEL, "--approve", "2", "--note", "Ada: looked at it", "--dry-run")
+    assert (sent, [each["operation"] for each in told]) == ([], ["UpdateModelPackage"])
+    said("models", MODEL, "--approve", "2", "--note", "Ada: looked at it", "--cloud", "aws")
+    assert told == sent
+
+    sent.clear()
+    told = planned("endpoint", "stop", MODEL, "--dry-run")
+    assert (sent, harbour.endpoints.get(MODEL).version) == ([], "1")
+    said("endpoint", "stop", MODEL, "--cloud", "aws")
+    assert told == sent
+    assert {"DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel"} <= {each["operation"] for each in told}
+
+
+def test_a_person_reads_the_requests(harbour: Harbour) -> None:
+    words = ["models", MODEL, "--reject", "2", "--note", "Ada: a slice is worse", "--dry-run", "--cloud", "aws"]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert "sagemaker UpdateModelPackage" in done.stdout
+    assert '"ApprovalDescription": "Ada: a slice is worse"' in done.stdout
+    assert "1 requests, none of them sent" in done.stdout
+
+
+def test_a_dry_run_where_nothing_would_be_sent_is_refused(harbour: Harbour) -> None:
+    with pytest.raises(UsageError, match="a dry run is asked for, and the target is this machine"):
+        said("endpoint", "stop", "--all", "--dry-run")
+    with pytest.raises(UsageError, match="a dry run is asked for, and nothing would change"):
+        said("models", MODEL, "--dry-run", "--cloud", "aws")

@@ -110,7 +110,7 @@ def offline(root: Path, *, serve: tuple[str, ...] = ()) -> Iterator[Cloud]:
         cloud.client("iam").create_role(RoleName="trial", AssumeRolePolicyDocument=trust("sagemaker"))
         stacks = root / ".seatrial" / "stacks"
         stacks.mkdir(parents=True)
-        pipelines = {"release", "train", *(path.stem for path in (root / "pipelines").glob("*.py"))}
+        pipelines = {"release", "train", *(path.stem for path in (root / "pipelines").glob("[a-z]*.py"))}
         models = model_table("trial", MODEL, guardrails=(), pipelines=pipelines)
         table = stack_table(artifact_root=f"s3://{BUCKET}/dev", models=models)
         (stacks / "aws.dev.json").write_text(json.dumps(table))

@@ -108,13 +108,34 @@ def test_the_whole_story_holds_and_leaves_nothing(stage: Shell, tmp_path: Path) 
     assert left(stage) == []
 
 
+OVERTAKES = """
+from seatrial.rehearsal.story.aws import AwsStory
+sound = AwsStory._judged_after_the_release
+def as_if_at_its_gate(self, execution):
+    self._judges = {step.name for step in self._pipelines.state(execution).steps}
+    return sound(self, execution)
+AwsStory._judged_after_the_release = as_if_at_its_gate
+"""
+
+
+def test_a_retraining_that_overtakes_the_release_begins_again(stage: Shell) -> None:
+    told = stage.json("rehearse", "parcels", damage=OVERTAKES)
+    assert stages(told) == STAGES
+    retrained = [moment["text"] for moment in told["moments"] if moment["stage"] == "retrain"]
+    assert retrained[0] == "the retraining was at its gate before the first version was released: it begins again"
+    assert "over champion parcels v1" in retrained[2]
+    assert left(stage) == []
+
+
 SOUND = "from seatrial.rehearsal.story import sabotage; sabotage.COMMAND = ('-m', 'seatrial.cli.container', 'serve')"
 FORGETS_THE_RULE = """
 from seatrial.rehearsal.story.account import Account
 from seatrial.rehearsal.story.aws import AwsStory
 from seatrial.rehearsal.story.load import Load
 def nothing(*_): pass
-for each in ("_train", "_train_another", "_release_on_a_broken_build", "_release_on_the_mended_build"):
+for each in ("_training", "_trained", "_judged_after_the_release", "_another"):
+    setattr(AwsStory, each, nothing)
+for each in ("_release_on_a_broken_build", "_release_on_the_mended_build"):
     setattr(AwsStory, each, nothing)
 AwsStory._release_first = lambda self, _: setattr(self, "load", Load(nothing, []))
 clear = Account.clear

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import lightgbm
     import optuna
 
-TRIALS = 12
+TRIALS = 8
+"""Of twelve the seventh was the best with the default seed; with another the ninth, by 0.0003."""
 SEARCH_ROWS = 60_000
 """Rows that a trial learns from: a quarter of the flights, and a quarter of the time."""
 SEARCH_TREES = 100
@@ -151,7 +152,7 @@ def _parameters(data: TrainingData, settings: dict[str, Any], *, rate: float) ->
         "learning_rate": rate,
         "seed": data.seed,
         "deterministic": True,
-        "force_col_wise": True,
+        "force_row_wise": True,  # the same sums as by column in the same order, in four fifths of the time
         "num_threads": data.threads,
         **_BINNING,
         **settings,

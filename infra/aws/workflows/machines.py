@@ -67,6 +67,7 @@ def networks(scope: Scope) -> Iterator[Row]:
         "NetworkLists",
         ("*",),
         (
+            "ec2:DescribeNetworkAcls",
             "ec2:DescribeNetworkInterfaces",
             "ec2:DescribePrefixLists",
             "ec2:DescribeRouteTables",
@@ -109,6 +110,7 @@ def networks(scope: Scope) -> Iterator[Row]:
             "ec2:DeleteVpc",
             "ec2:DeleteVpcEndpoints",
             "ec2:DisassociateRouteTable",
+            "ec2:ModifySecurityGroupRules",
             "ec2:ModifySubnetAttribute",
             "ec2:ModifyVpcAttribute",
             "ec2:ModifyVpcEndpoint",

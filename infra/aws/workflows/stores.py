@@ -35,6 +35,7 @@ def stores(scope: Scope) -> Iterator[Row]:
             "s3:GetLifecycleConfiguration",
             "s3:GetReplicationConfiguration",
             "s3:ListBucket",
+            "s3:ListTagsForResource",
         ),
         (
             "s3:CreateBucket",
@@ -49,6 +50,8 @@ def stores(scope: Scope) -> Iterator[Row]:
             "s3:PutBucketVersioning",
             "s3:PutEncryptionConfiguration",
             "s3:PutLifecycleConfiguration",
+            "s3:TagResource",
+            "s3:UntagResource",
         ),
     )
     if not scope.settings.protect:
@@ -71,6 +74,7 @@ def stores(scope: Scope) -> Iterator[Row]:
             "kms:DeleteAlias",
             "kms:DisableKeyRotation",
             "kms:EnableKeyRotation",
+            "kms:Encrypt",
             "kms:GenerateDataKey",
             "kms:PutKeyPolicy",
             "kms:RetireGrant",

@@ -39,6 +39,7 @@ STAR_REASONS = {
     "ec2:DeleteNetworkInterface": _NEW,
     "ec2:DeleteNetworkInterfacePermission": _NEW,
     "ec2:DescribeDhcpOptions": _LISTING,
+    "ec2:DescribeNetworkAcls": _LISTING,
     "ec2:DescribeNetworkInterfaces": _LISTING,
     "ec2:DescribePrefixLists": _LISTING,
     "ec2:DescribeRouteTables": _LISTING,

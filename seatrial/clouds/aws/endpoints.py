@@ -185,16 +185,17 @@ class AwsEndpoints:
                     why="It was tried on an endpoint of its own. What served before still serves.",
                     todo=f"Its log group: /aws/sagemaker/Endpoints/{check}",
                 )
-            replay(
-                f"challenger {plan.model} v{plan.version}",
-                package,
-                plan.digest,
-                plan.settings,
-                lambda body: self._invoke(check, body),
-            )
+            if not self._aws.dry_run:
+                replay(
+                    f"challenger {plan.model} v{plan.version}",
+                    package,
+                    plan.digest,
+                    plan.settings,
+                    lambda body: self._invoke(check, body),
+                )
         finally:
             self._made.delete_endpoint(check)
-            self._made.delete("DeleteEndpointConfig", EndpointConfigName=config)
+            self._made.delete("EndpointConfig", config)
 
     def _create(self, names: Names, config: str) -> None:
         self._told(f"endpoint {names.endpoint} is being made")
@@ -205,13 +206,13 @@ class AwsEndpoints:
         """Start the blue/green deployment."""
         kind = deployment["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Type"]
         self._told(f"endpoint {names.endpoint} moves to {config} ({kind})")
-        self._aws.submit(
-            "sagemaker",
-            "UpdateEndpoint",
-            EndpointName=names.endpoint,
-            EndpointConfigName=config,
-            RetainAllVariantProperties=False,
-            DeploymentConfig=dict(deployment),
+        self._made.update(
+            {
+                "EndpointName": names.endpoint,
+                "EndpointConfigName": config,
+                "RetainAllVariantProperties": False,
+                "DeploymentConfig": dict(deployment),
+            }
         )
 
     def _came_back(self, plan: Plan, found: Mapping[str, Json] | None, seen: str, *, back: bool) -> EndpointError:

@@ -1,6 +1,7 @@
 """Endpoints, configurations and models as SageMaker has them: read, waited for, made once, removed.
 
-What is made is named by what is in it. So making it again is no error, and what is there is right.
+What is made is named by what is in it. So making it again is no error, and what is there is right. In a dry run nothing
+is made; what would be there is answered from the requests, so that those that follow are the ones of a real run.
 """
 
 from __future__ import annotations
@@ -71,10 +72,18 @@ class Made:
         self._aws = aws
         self._stack = stack
         self._told = told
+        self._planned: dict[tuple[str, str], dict[str, Json] | None] = {}  # by kind and name; None: it would be gone
 
     def describe(self, endpoint: str) -> dict[str, Json] | None:
+        return self._described("Endpoint", endpoint)
+
+    def _described(self, kind: str, name: str) -> dict[str, Json] | None:
+        if (kind, name) in self._planned:
+            return self._planned[kind, name]
         try:
-            found: dict[str, Json] = self._aws.ask("sagemaker", "DescribeEndpoint", EndpointName=endpoint)
+            found: dict[str, Json] = self._aws.ask("sagemaker", f"Describe{kind}", **{f"{kind}Name": name})
+            if kind == "EndpointConfig":
+                found["Tags"] = self._aws.ask("sagemaker", "ListTags", ResourceArn=found["EndpointConfigArn"])["Tags"]
         except Refused as refused:
             if refused.absent:
                 return None
@@ -83,16 +92,12 @@ class Made:
 
     def serving(self, config: str) -> Serving | None:
         """What a configuration serves; None when it is gone, or not one of Seatrial's."""
-        try:
-            found = self._aws.ask("sagemaker", "DescribeEndpointConfig", EndpointConfigName=config)
-            tags = self._aws.ask("sagemaker", "ListTags", ResourceArn=found["EndpointConfigArn"])["Tags"]
-            name = found["ProductionVariants"][0]["ModelName"]
-            container = self._aws.ask("sagemaker", "DescribeModel", ModelName=name)["PrimaryContainer"]
-        except Refused as refused:
-            if refused.absent:
-                return None
-            raise
-        known = container.get("Environment", {})
+        found = self._described("EndpointConfig", config)
+        name = "" if found is None else found["ProductionVariants"][0]["ModelName"]
+        model = self._described("Model", name) if name else None
+        if found is None or model is None:
+            return None
+        known = model["PrimaryContainer"].get("Environment", {})
         if "SEATRIAL_VERSION" not in known:
             return None
         return Serving(
@@ -103,7 +108,7 @@ class Made:
             settings=Endpoint(
                 max_rows=int(known["SEATRIAL_MAX_ROWS"]), max_body_bytes=int(known["SEATRIAL_MAX_BODY_BYTES"])
             ),
-            replaces=next((tag["Value"] for tag in tags if tag["Key"] == REPLACES), "") or None,
+            replaces=next((tag["Value"] for tag in found["Tags"] if tag["Key"] == REPLACES), "") or None,
         )
 
     def settled(self, endpoint: str) -> dict[str, Json] | None:
@@ -137,21 +142,33 @@ class Made:
         except Refused as refused:
             if not refused.taken:
                 raise
+        if self._aws.dry_run:
+            kind = operation.removeprefix("Create")
+            self._planned[kind, request[f"{kind}Name"]] = {**request, "EndpointStatus": "InService"}
 
-    def delete(self, operation: str, service: str = "sagemaker", **name: Json) -> bool:
+    def update(self, request: Mapping[str, Json]) -> None:
+        """Move an endpoint to another configuration; how it ends, :meth:`settled` tells."""
+        self._aws.submit("sagemaker", "UpdateEndpoint", **request)
+        if self._aws.dry_run:
+            self._planned["Endpoint", request["EndpointName"]] = {**request, "EndpointStatus": "InService"}
+
+    def delete(self, kind: str, name: str) -> bool:
+        """Delete an ``Endpoint``, an ``EndpointConfig`` or a ``Model``; False when it was not there."""
         try:
-            self._aws.submit(service, operation, **name)
+            self._aws.submit("sagemaker", f"Delete{kind}", **{f"{kind}Name": name})
         except Refused as refused:
             if not refused.absent:
                 raise
             return False
+        if self._aws.dry_run:
+            self._planned[kind, name] = None
         return True
 
     def delete_endpoint(self, endpoint: str) -> bool:
         """Delete an endpoint, after what is going on with it; False when there was none."""
         if self.settled(endpoint) is None:
             return False
-        self.delete("DeleteEndpoint", EndpointName=endpoint)
+        self.delete("Endpoint", endpoint)
         self.settled(endpoint)
         return True
 
@@ -170,10 +187,10 @@ class Made:
         models = {serving.sagemaker_model for config in keep if (serving := self.serving(config)) is not None}
         for config in self._names("EndpointConfigs", "EndpointConfigName", names):
             if names.is_config(config) and config not in keep:
-                self.delete("DeleteEndpointConfig", EndpointConfigName=config)
+                self.delete("EndpointConfig", config)
         for model in self._names("Models", "ModelName", names):
             if names.is_model(model) and model not in models:
-                self.delete("DeleteModel", ModelName=model)
+                self.delete("Model", model)
 
     def _names(self, kind: str, member: str, names: Names) -> Sequence[str]:
         found = self._aws.pages("sagemaker", f"List{kind}", kind, NameContains=names.endpoint)

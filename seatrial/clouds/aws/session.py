@@ -6,6 +6,7 @@ credentials. The offline AWS differs in ``AWS_ENDPOINT_URL`` and credentials, an
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -40,6 +41,31 @@ class Request:
         """What the service would refuse before it even looks: unknown members, lengths, patterns, enumerations."""
         shape = shapes.request_shape(self.operation, self.service)
         return shapes.conform(shape, dict(self.parameters), self.operation, lambda *_: None)
+
+
+def new_session(region: str | None = None) -> Any:
+    """A boto3 session; ``None`` leaves the region to the standard chain.
+
+    Services' descriptions are shared with the process's other sessions: reading them is most of what a client costs.
+
+    Raises:
+        MissingExtra: boto3 is not installed.
+    """
+    try:
+        import boto3
+        import botocore.session
+    except ImportError as exc:
+        raise MissingExtra("The target 'aws'", "boto3", "aws") from exc
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _descriptions(session.get_config_variable("data_path")))
+    return boto3.session.Session(botocore_session=session, region_name=region)
+
+
+@functools.cache
+def _descriptions(data_path: str | None) -> Any:
+    from botocore.loaders import create_loader
+
+    return create_loader(data_path)
 
 
 class Aws:
@@ -89,7 +115,6 @@ class Aws:
 
     def _make(self, service: str) -> Any:
         try:
-            import boto3
             from botocore.config import Config
         except ImportError as exc:
             raise MissingExtra("The target 'aws'", "boto3", "aws") from exc
@@ -102,7 +127,7 @@ class Aws:
         )
         with translated(service, "connect", self.region):
             if self._session is None:
-                self._session = boto3.session.Session(region_name=self.region)
+                self._session = new_session(self.region)
             return self._session.client(service, config=config)
 
     def ask(self, service: str, operation: str, **parameters: Json) -> Json:

@@ -11,6 +11,7 @@ from typing import Any
 
 from seatrial.clouds.aws.names import model_shell
 from seatrial.clouds.aws.permissions import Permissions, derive, place_of
+from seatrial.clouds.aws.session import new_session
 from seatrial.clouds.aws.stack import Roles, StackOutputs
 from seatrial.project import Model, Project
 from seatrial.rehearsal.story import shell
@@ -24,9 +25,7 @@ class Account:
 
     def __init__(self, client_settings: Mapping[str, str], *, account: str, prefix: str) -> None:
         """Nothing is made yet."""
-        import boto3
-
-        session = boto3.session.Session()
+        session = new_session()
         self._clients = {
             name: session.client(name, **client_settings)
             for name in ("s3", "iam", "sts", "events", "sagemaker", "cloudwatch", "application-autoscaling", "logs")

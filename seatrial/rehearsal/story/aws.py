@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +20,7 @@ from seatrial import clouds
 from seatrial.clouds.aws.cloud import AwsCloud
 from seatrial.clouds.aws.names import Names
 from seatrial.clouds.aws.permissions import usage, uses
+from seatrial.clouds.aws.session import new_session
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.clouds.base import Execution, Pipelines, Prepared, StepState, Version
 from seatrial.clouds.launch import error_of, run_of
@@ -43,19 +44,24 @@ ENOUGH = 100
 _PAUSE_S = 0.1
 """Between a caller's requests: traffic, and not a contest for this machine's cores, which the latency guardrail of a
 rollout would see."""
+_LONG_S = 8.0
+"""A training that takes as long outlasts the release of what it made. The whole pipeline trains no less: begun beside
+that release, it comes to its gate after it."""
 _PATIENCE_S = 120.0
 _LOOK_S = 0.1
 
 
 class _Meanwhile:
-    """A `Follower` that shows what goes on; the story tells what came of it."""
+    """A `Follower` that shows what goes on; the story tells what came of it. ``also`` hears of each step, too."""
 
-    def __init__(self, line: Timeline) -> None:
+    def __init__(self, line: Timeline, also: Callable[[StepState], None] = lambda _: None) -> None:
         self._line = line
+        self._also = also
 
     def step(self, step: StepState) -> None:
         """A step began, or its state changed."""
         self._line.going_on(f"{step.name} {step.status}")
+        self._also(step)
 
     def line(self, step: StepState, text: str) -> None:
         """A job wrote a line."""
@@ -94,6 +100,10 @@ class AwsStory:
         self._pipelines: Pipelines
         self.load: Load | None = None
         """Live traffic, once there is an endpoint."""
+        self._clients: dict[str, Any] = {}
+        self._retraining: str | None = None
+        self._judges: set[str] = set()
+        """Steps of the training pipeline in which versions are compared."""
         self.environment = aws.environment()
         """What other programs need to see what the story made; once there is a stack, `seatrial` too."""
 
@@ -109,11 +119,12 @@ class AwsStory:
             self._furnish()
         with stage("train"):
             started = self._training(self._model.rehearsal.model_dump(mode="json")["first"])
-            first = self._trained(started, "the first version")
+            first = self._trained(started, "the first version", self._retrain_beside)
         with stage("release"):
-            retraining = self._training({})  # its gate comes long after this release, and waits for nobody
+            self._retraining = self._retraining or self._training({})
             self._release_first(first)
         with stage("retrain"):
+            retraining = self._judged_after_the_release(self._retraining)
             second = self._another(self._trained(retraining, "the version of the whole pipeline"), first)
         assert self.load is not None
         with self.load:
@@ -161,11 +172,27 @@ class AwsStory:
     def _training(self, arguments: Mapping[str, Json]) -> str:
         """Start the training pipeline; gives the execution."""
         prepared = self._deploy("train", {"release": False, **arguments})
+        self._judges = {step for step, tasks in prepared.tasks.items() if "evaluate" in tasks}
         return self._pipelines.start(prepared, secrets.token_hex(20))
 
-    def _trained(self, execution: str, which: str) -> Version:
+    def _retrain_beside(self, step: StepState) -> None:
+        """Start the whole pipeline once the first version's training is over, if that was long enough."""
+        if self._retraining is None and step.job and step.status == "succeeded" and step.seconds >= _LONG_S:
+            self._retraining = self._training({})
+
+    def _judged_after_the_release(self, execution: str) -> str:
+        """The retraining; begun again where it came to its gate before there was a champion to compare with."""
+        state = self._pipelines.state(execution)
+        if state is None or not any(step.name in self._judges for step in state.steps):
+            return execution
+        self._pipelines.stop(execution)
+        self._pipelines.follow(execution, _Meanwhile(self._line))
+        self._line.tell("the retraining was at its gate before the first version was released: it begins again")
+        return self._training({})
+
+    def _trained(self, execution: str, which: str, also: Callable[[StepState], None] = lambda _: None) -> Version:
         """Follow the training pipeline to a registered version."""
-        ended = self._pipelines.follow(execution, _Meanwhile(self._line))
+        ended = self._pipelines.follow(execution, _Meanwhile(self._line, also))
         tasks = self._succeeded(ended)
         jobs = [step for step in ended.steps if step.job]
         self._line.tell(
@@ -207,18 +234,18 @@ class AwsStory:
 
     def _release_on_a_broken_build(self, champion: Version, challenger: Version) -> None:
         assert self.load is not None
+        before, after = f"v{champion.number} serves", "after the rollback"
+        name = f"v{challenger.number} on a broken build"
+        self.load.begin(before)
         self._connect(self._builds.broken)
         self._deploy("release", {"version": challenger.number})
         self._expect(challenger)
-        with self.load.phase(f"v{champion.number} serves"):
-            self.load.reach(f"v{champion.number} serves", ENOUGH)
-        name = f"v{challenger.number} on a broken build"
-        with self.load.phase(name):
-            ended = self._approve(challenger)
+        self.load.reach(before, ENOUGH)
+        self.load.begin(name)
+        ended = self._approve(challenger)
+        self.load.begin(after)
         self._rolled_back(ended, challenger, self.load.of(name))
-        after = "after the rollback"
-        with self.load.phase(after):
-            self.load.reach(after, ENOUGH)
+        self.load.reach(after, ENOUGH)
         seen = self.load.of(after)
         self._line.check(
             seen.errors == 0 and set(seen.by_version) == {f"v{champion.number}"},
@@ -272,9 +299,9 @@ class AwsStory:
         self._connect(self._builds.sound)
         prepared = self._deploy("release", {"version": version.number, "again": True})
         name = f"canary of v{version.number}"
-        with self.load.phase(name):
-            execution = self._pipelines.start(prepared, secrets.token_hex(20))
-            self._succeeded(self._pipelines.follow(execution, _Meanwhile(self._line)))
+        self.load.begin(name)
+        execution = self._pipelines.start(prepared, secrets.token_hex(20))
+        self._succeeded(self._pipelines.follow(execution, _Meanwhile(self._line)))
         seen = self.load.of(name)
         self._line.check(
             seen.errors == 0 and len(seen.by_version) == 2,
@@ -283,14 +310,14 @@ class AwsStory:
             otherwise=f"the canary did not shift cleanly: {seen}",
         )
         after = f"v{version.number} serves"
-        with self.load.phase(after):
-            self.load.reach(after, ENOUGH)
+        self.load.begin(after)
+        self._serving(version)
+        self.load.reach(after, ENOUGH)
         self._line.check(
             set(self.load.of(after).by_version) == {f"v{version.number}"},
             f"all answers come from v{version.number}",
             otherwise=f"after the release, answers came from {self.load.of(after).by_version}",
         )
-        self._serving(version)
         total = self.load.phases()
         requests, lost, wrong = (sum(getattr(p, what) for p in total) for what in ("requests", "lost", "wrong"))
         self._line.check(
@@ -418,19 +445,17 @@ class AwsStory:
         predictions = package.predict(package.signature.pack(self.load.rows)).tolist()
         self.load.expect(version.digest, Expected(f"v{version.number}", predictions, package.golden.tolerance))
 
-    def _client(self, service: str, **config: Json) -> Any:
-        import boto3
-        from botocore.config import Config
-
-        return boto3.session.Session().client(service, config=Config(**config), **self._aws.client_settings())
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = new_session().client(service, **self._aws.client_settings())
+        return self._clients[service]
 
     def _caller(self) -> Ask:
-        import boto3
         from botocore.config import Config
         from botocore.exceptions import ClientError
 
         once = Config(retries={"total_max_attempts": 1})
-        runtime = boto3.session.Session().client("sagemaker-runtime", config=once)  # as the role that launches
+        runtime = new_session().client("sagemaker-runtime", config=once)  # as the role that launches
 
         def ask(body: bytes) -> bytes:
             try:

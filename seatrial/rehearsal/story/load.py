@@ -12,8 +12,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -62,7 +61,8 @@ class Load:
     """
 
     def __init__(self, ask: Callable[[], Ask], rows: Sequence[Row], *, callers: int = 8, pause_s: float = 0.0) -> None:
-        """``ask`` is called once by each caller, since clients may not be shared; ``pause_s`` lies between requests."""
+        """``ask`` is called once for each caller, one after the other, and gives it a client of its own; ``pause_s``
+        lies between a caller's requests."""
         self._ask = ask
         self.rows = rows
         self._bodies = [json.dumps({"instances": [row]}).encode() for row in rows]
@@ -92,17 +92,16 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
+    def begin(self, name: str) -> None:
         """Requests sent from now on count for this phase, until the next begins. The callers start with the first."""
         with self._lock:
             self._phases.setdefault(name, _Counts())
             self._phase = name
         if not self._threads:
-            self._threads = [threading.Thread(target=self._call, daemon=True) for _ in range(self._callers)]
+            asks = [self._ask() for _ in range(self._callers)]
+            self._threads = [threading.Thread(target=self._call, args=(ask,), daemon=True) for ask in asks]
             for thread in self._threads:
                 thread.start()
-        yield
 
     def reach(self, name: str, requests: int, *, limit_s: float = 60.0) -> None:
         """Wait until a phase has so many requests.
@@ -139,8 +138,7 @@ class Load:
         with self._lock:
             return next((counts.first for counts in self._phases.values() if counts.first), "")
 
-    def _call(self) -> None:
-        ask = self._ask()
+    def _call(self, ask: Ask) -> None:
         while not self._over.is_set():
             with self._lock:
                 counts = self._phases[self._phase]

@@ -20,8 +20,8 @@ from seatrial.rehearsal.story.timeline import Timeline
 from seatrial.reports.rehearsal import Operations, RehearsalReport
 from seatrial.reports.report import Failure, NextStep
 
-SPEED = 300.0
-"""Ten minutes of the service's waiting become two seconds. What programs do takes as long as it takes."""
+SPEED = 600.0
+"""Ten minutes of the service's waiting become one second. What programs do takes as long as it takes."""
 _PROVEN = (
     "the compiled pipelines, as SageMaker would be sent them, run to the gate's verdict and to a released version",
     "data, packages and decisions pass between jobs through S3 and /opt/ml alone",

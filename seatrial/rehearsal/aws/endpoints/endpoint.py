@@ -155,22 +155,22 @@ class Endpoint:
     def _bake(self, seconds: float, alarms: list[str]) -> None:
         end = time.monotonic() + self._world.waits(seconds)
         while True:
-            for name in alarms:
-                if self._alarmed(name):
-                    raise RolledBack(
-                        f"One or more rollback alarms were raised during the deployment: {name}. "
-                        "Traffic is back on the previous configuration."
-                    )
-            if time.monotonic() >= end or self._over.is_set():
+            raised = self._raised(alarms) if alarms else None
+            if raised is not None:
+                raise RolledBack(
+                    f"One or more rollback alarms were raised during the deployment: {raised}. "
+                    "Traffic is back on the previous configuration."
+                )
+            left = end - time.monotonic()
+            if left <= 0 or self._over.is_set():
                 return
-            self._over.wait(_LOOK_S)
+            self._over.wait(min(_LOOK_S, left))
 
-    def _alarmed(self, name: str) -> bool:
-        """Whether it is in alarm, whatever the reason: SageMaker looks at states, and only CloudWatch at metrics."""
+    def _raised(self, names: list[str]) -> str | None:
+        """The first in alarm, whatever the reason: SageMaker looks at states, and only CloudWatch at metrics."""
         cloudwatch = self._world.client("cloudwatch", self._region)
-        return any(
-            each["StateValue"] == "ALARM" for each in cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-        )
+        found = {alarm["AlarmName"]: alarm for alarm in cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]}
+        return next((name for name in names if name in found and found[name]["StateValue"] == "ALARM"), None)
 
     # traffic
 

@@ -134,6 +134,14 @@ def _kinds(ran: stacks.Ran) -> list[tuple[str, str]]:
     return sorted((each.type, each.name) for each in ran.resources)
 
 
+def test_what_is_published_to_or_delivered_to_waits_for_permission() -> None:
+    """S3 and Budgets look whether they may, the moment they are told where to."""
+    ran = stacks.run("dev")
+    assert "logs-policy" in ran.one(":BucketLogging", "artifacts-logging").depends
+    assert {"notifications-policy", "budget-stop-policy"} <= set(ran.one(":Budget", "monthly").depends)
+    assert all("notifications-policy" in each.depends for each in ran.of(":MetricAlarm"))
+
+
 def test_options_are_off_unless_asked_for() -> None:
     kinds = {each.type.rpartition(":")[2] for each in stacks.run("dev").resources}
     assert not kinds & {"Vpc", "MlflowTrackingServer", "OpenIdConnectProvider", "ModelPackageGroupPolicy"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,6 +151,18 @@ class Bench:
             lambda: describe(**{f"{key}Name": name}), lambda d: d[f"{key}Status"] not in ("InProgress", "Stopping")
         )
         return last
+
+    def model(self, name: str, text: str) -> str:
+        """A model whose server answers each request with ``text``, a colon and the request; gives its name."""
+        body = io.BytesIO()
+        with tarfile.open(fileobj=body, mode="w:gz") as archive:
+            member = tarfile.TarInfo("model.txt")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+        self.s3.put_object(Bucket=self.bucket, Key=f"models/{name}/model.tar.gz", Body=body.getvalue())
+        container = {"Image": self.uri, "ModelDataUrl": f"s3://{self.bucket}/models/{name}/model.tar.gz"}
+        self.sagemaker.create_model(ModelName=name, ExecutionRoleArn=self.role, PrimaryContainer=container)
+        return name
 
     def until(self, look: Any, good: Any, *, limit_s: float = 60) -> Any:
         """Look until it is good; the last look, whatever it shows, after ``limit_s``."""

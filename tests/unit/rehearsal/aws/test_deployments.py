@@ -8,9 +8,7 @@ stage sees a share that is off by a half is not.
 
 from __future__ import annotations
 
-import io
 import itertools
-import tarfile
 import threading
 import time
 from bisect import bisect_left, bisect_right
@@ -92,14 +90,7 @@ class Watched:
 
 
 def _config(bench: Any, name: str, text: str) -> str:
-    body = io.BytesIO()
-    with tarfile.open(fileobj=body, mode="w:gz") as archive:
-        member = tarfile.TarInfo("model.txt")
-        member.size = len(text)
-        archive.addfile(member, io.BytesIO(text.encode()))
-    bench.s3.put_object(Bucket=bench.bucket, Key=f"deployed/{name}.tar.gz", Body=body.getvalue())
-    container = {"Image": bench.uri, "ModelDataUrl": f"s3://{bench.bucket}/deployed/{name}.tar.gz"}
-    bench.sagemaker.create_model(ModelName=name, ExecutionRoleArn=bench.role, PrimaryContainer=container)
+    bench.model(name, text)
     variant = {"VariantName": "main", "ModelName": name, "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
     bench.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
     return name

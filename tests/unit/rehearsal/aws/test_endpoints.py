@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,15 +18,7 @@ def _config(bench: Any, name: str, models: dict[str, tuple[str, float]], **more:
     """A configuration with a variant for each entry: what its model says, and its weight."""
     variants = []
     for variant, (text, weight) in models.items():
-        body = io.BytesIO()
-        with tarfile.open(fileobj=body, mode="w:gz") as archive:
-            member = tarfile.TarInfo("model.txt")
-            member.size = len(text)
-            archive.addfile(member, io.BytesIO(text.encode()))
-        key, model = f"served/{name}/{variant}.tar.gz", f"{name}-{variant}"
-        bench.s3.put_object(Bucket=bench.bucket, Key=key, Body=body.getvalue())
-        container = {"Image": bench.uri, "ModelDataUrl": f"s3://{bench.bucket}/{key}"}
-        bench.sagemaker.create_model(ModelName=model, ExecutionRoleArn=bench.role, PrimaryContainer=container)
+        model = bench.model(f"{name}-{variant}", text)
         variants.append(
             {
                 "VariantName": variant,

@@ -110,3 +110,60 @@ def test_an_approval_status_that_does_not_exist_is_refused(bench: Any) -> None:
     version = _version(bench, "spelling")
     with pytest.raises(ClientError, match="enum value set"):
         bench.sagemaker.update_model_package(ModelPackageArn=version, ModelApprovalStatus="approved")
+
+
+def test_a_failed_execution_and_a_trained_model_reach_a_topic(bench: Any) -> None:
+    """The rule that tells people of failures: it hears of this pipeline's, and of no success."""
+    sns, sqs = bench.client("sns"), bench.client("sqs")
+    heard: list[tuple[str, str]] = []
+    queue = sqs.create_queue(QueueName="ended")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = sns.create_topic(Name="ended")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn, Attributes={"RawMessageDelivery": "true"})
+    failing = _pipeline(bench, "told-failing")
+    _rule(
+        bench,
+        "executions",
+        {
+            "source": ["aws.sagemaker"],
+            "detail-type": ["SageMaker Model Building Pipeline Execution Status Change"],
+            "detail": {"currentPipelineExecutionStatus": ["Failed"], "pipelineArn": [{"prefix": f"{failing[:-4]}"}]},
+        },
+        {"Arn": topic},
+    )
+    _rule(
+        bench,
+        "trainings",
+        {
+            "source": ["aws.sagemaker"],
+            "detail-type": ["SageMaker Training Job State Change"],
+            "detail": {"TrainingJobStatus": ["Completed"], "TrainingJobName": [{"prefix": "told-"}]},
+        },
+        {"Arn": topic},
+    )
+    bench.train("other-model", "open('/opt/ml/model/m.txt', 'w').write('m')")
+    bench.train("told-model", "open('/opt/ml/model/m.txt', 'w').write('m')")
+    another = {"Version": "2020-12-01", "Steps": [{"Name": "no", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}]}
+    bench.sagemaker.create_pipeline(
+        PipelineName="another-failing",
+        PipelineDefinition=json.dumps(another),
+        RoleArn=bench.role,
+        ClientRequestToken="a" * 32,
+    )
+    bench.sagemaker.start_pipeline_execution(PipelineName="another-failing", ClientRequestToken="b" * 32)
+    bench.sagemaker.start_pipeline_execution(
+        PipelineName="told-failing",
+        PipelineParameters=[{"Name": "Version", "Value": "1"}],
+        ClientRequestToken="c" * 32,
+    )
+
+    def listen() -> int:
+        for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            event = json.loads(message["Body"])
+            about = event["detail"].get("TrainingJobName") or event["detail"]["pipelineArn"]
+            heard.append((event["detail-type"].split()[1], about))
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return len(heard)
+
+    bench.until(listen, lambda count: count >= 2)
+    assert sorted(heard) == [("Model", failing), ("Training", "told-model")]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -312,15 +310,8 @@ def _too_slow(bench: Any) -> None:
     assert "TrainingJobSummaries" in bench.sagemaker.list_training_jobs()
 
 
-def _model(bench: Any, name: str, text: str) -> str:
-    body = io.BytesIO()
-    with tarfile.open(fileobj=body, mode="w:gz") as archive:
-        member = tarfile.TarInfo("model.txt")
-        member.size = len(text)
-        archive.addfile(member, io.BytesIO(text.encode()))
-    bench.s3.put_object(Bucket=bench.bucket, Key=f"faults/{name}/model.tar.gz", Body=body.getvalue())
-    container = {"Image": bench.uri, "ModelDataUrl": f"s3://{bench.bucket}/faults/{name}/model.tar.gz"}
-    bench.sagemaker.create_model(ModelName=name, ExecutionRoleArn=bench.role, PrimaryContainer=container)
+def _config(bench: Any, name: str, text: str) -> str:
+    bench.model(name, text)
     variant = {
         "VariantName": "main", "ModelName": name, "InitialInstanceCount": 1, "InstanceType": "ml.m5.large",
         "ContainerStartupHealthCheckTimeoutInSeconds": 60,
@@ -330,7 +321,7 @@ def _model(bench: Any, name: str, text: str) -> str:
 
 
 def _endpoint(bench: Any, name: str) -> dict[str, Any]:
-    bench.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=_model(bench, name, "good"))
+    bench.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=_config(bench, name, "good"))
     said: dict[str, Any] = bench.until(
         lambda: bench.sagemaker.describe_endpoint(EndpointName=name), lambda d: d["EndpointStatus"] != "Creating"
     )
@@ -342,11 +333,11 @@ def _gone(bench: Any, name: str) -> None:
 
 
 def _corrupt_artifact(bench: Any) -> None:
-    bench.aws.fault("corrupt-upload", target="s3://*/faults/rotten/model.tar.gz")
+    bench.aws.fault("corrupt-upload", target="s3://*/models/rotten/model.tar.gz")
     said = _endpoint(bench, "rotten")
     assert said["EndpointStatus"] == "Failed"
     assert "Failed to extract model data archive" in said["FailureReason"]
-    assert "faults/rotten/model.tar.gz" in said["FailureReason"]
+    assert "models/rotten/model.tar.gz" in said["FailureReason"]
     _gone(bench, "rotten")
 
 

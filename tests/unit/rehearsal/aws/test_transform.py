@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
-import tarfile
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 GROUP = "/aws/sagemaker/TransformJobs"
-
-
-def _model(bench: Any, name: str, text: str) -> str:
-    """A model whose server answers each request with ``text``, a colon and the request."""
-    body = io.BytesIO()
-    with tarfile.open(fileobj=body, mode="w:gz") as archive:
-        member = tarfile.TarInfo("model.txt")
-        member.size = len(text)
-        archive.addfile(member, io.BytesIO(text.encode()))
-    bench.s3.put_object(Bucket=bench.bucket, Key=f"batch/{name}.tar.gz", Body=body.getvalue())
-    container = {"Image": bench.uri, "ModelDataUrl": f"s3://{bench.bucket}/batch/{name}.tar.gz"}
-    bench.sagemaker.create_model(ModelName=name, ExecutionRoleArn=bench.role, PrimaryContainer=container)
-    return name
 
 
 def _request(bench: Any, name: str, model: str, rows: dict[str, bytes], **more: Any) -> dict[str, Any]:
@@ -49,7 +34,7 @@ def _ran(bench: Any, name: str, model: str, rows: dict[str, bytes], **more: Any)
 
 @pytest.fixture(scope="module")
 def model(bench: Any) -> str:
-    return _model(bench, "scores", "m")
+    return str(bench.model("scores", "m"))
 
 
 LINE = {"SplitType": "Line"}
@@ -116,14 +101,14 @@ def test_one_bad_object_fails_the_job_and_not_the_others(bench: Any, model: str)
 
 def test_a_model_that_errors_fails_the_job(bench: Any) -> None:
     """With the status that the server gave."""
-    said = _ran(bench, "erring", _model(bench, "errs", "breaks"), {"a.csv": b"1"})
+    said = _ran(bench, "erring", bench.model("errs", "breaks"), {"a.csv": b"1"})
     assert said["TransformJobStatus"] == "Failed"
     assert "Bad HTTP status received from algorithm: 500" in said["FailureReason"]
 
 
 def test_a_model_that_does_not_come_up_fails_the_job(bench: Any) -> None:
     """With what it said, and the same words in its log."""
-    said = _ran(bench, "dead", _model(bench, "ends", "ends"), {"a.csv": b"1"})
+    said = _ran(bench, "dead", bench.model("ends", "ends"), {"a.csv": b"1"})
     assert said["TransformJobStatus"] == "Failed"
     assert "no such model format" in said["FailureReason"]
     assert "no such model format" in bench.lines(GROUP, "dead")[0]

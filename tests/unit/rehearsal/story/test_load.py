@@ -35,8 +35,8 @@ def hang_up(_: bytes) -> bytes:
 def counted(make: Callable[[], Ask], requests: int = 40) -> tuple[Phase, str]:
     with Load(make, ROWS, callers=4) as load:
         load.expect("one", Expected("v1", [10.0, 20.0], 1e-6))
-        with load.phase("only"):
-            load.reach("only", requests)
+        load.begin("only")
+        load.reach("only", requests)
     return load.of("only"), load.first_problem()
 
 
@@ -78,20 +78,18 @@ def test_a_failed_answer_is_no_lost_request_and_no_answer_is() -> None:
 def test_requests_count_for_the_phase_in_which_they_were_sent() -> None:
     with Load(lambda: answer("one", 10.0), ROWS, callers=2) as load:
         load.expect("one", Expected("v1", [10.0, 20.0], 1e-6))
-        with load.phase("first"):
-            load.reach("first", 10)
+        load.begin("first")
+        load.reach("first", 10)
         before = load.of("first").requests
-        with load.phase("second"):
-            load.reach("second", 30)
+        load.begin("second")
+        load.reach("second", 30)
         assert load.of("second").requests >= 30
     assert [phase.name for phase in load.phases()] == ["first", "second"]
     assert before <= load.of("first").requests <= before + 2  # what was under way
 
 
 def test_too_few_answers_in_time_are_an_error() -> None:
-    with (
-        Load(lambda: answer("one", 10.0), ROWS, callers=1, pause_s=30.0) as load,
-        load.phase("slow"),
-        pytest.raises(EndpointError, match="of 1000 requests"),
-    ):
-        load.reach("slow", 1000, limit_s=0.2)
+    with Load(lambda: answer("one", 10.0), ROWS, callers=1, pause_s=30.0) as load:
+        load.begin("slow")
+        with pytest.raises(EndpointError, match="of 1000 requests"):
+            load.reach("slow", 1000, limit_s=0.2)
