@@ -9,9 +9,8 @@ from typing import Any
 
 from seatrial.rehearsal.infra.provider.base import Props, Provider
 from seatrial.rehearsal.infra.state import Resource
-from seatrial.rehearsal.infra.values import HIDDEN, has_secret, plain, shown, without_nulls
+from seatrial.rehearsal.infra.values import HIDDEN, NOTHING, apart, has_secret, plain, shown, without_nulls
 
-_NOTHING = object()
 _AT_ONCE = 8
 
 
@@ -70,13 +69,13 @@ def otherwise(resource: Resource, there: Props, provider: Provider) -> dict[str,
     unseen = provider.unseen(resource.type)
     outputs = {key: value for key, value in resource.outputs.items() if key in there}
     recorded = {key: value for key, value in (outputs | resource.inputs).items() if key not in unseen}
-    apart = {key: value for key, value in recorded.items() if plain(value) != there.get(key, _NOTHING)}
-    if not apart:
+    unlike = {key: value for key, value in recorded.items() if plain(value) != there.get(key, NOTHING)}
+    if not unlike:
         return {}
     wanted = plain(resource.inputs)
-    olds = {key: there.get(key) if key in apart else value for key, value in wanted.items()}
+    olds = {key: there.get(key) if key in unlike else value for key, value in wanted.items()}
     changed = provider.diff(resource.type, without_nulls(olds), wanted).changed
-    return {key: value for key, value in apart.items() if key in changed or key not in resource.inputs}
+    return {key: value for key, value in unlike.items() if key in changed or key not in resource.inputs}
 
 
 def _of(resource: Resource, provider: Provider) -> Iterator[Difference]:
@@ -86,23 +85,11 @@ def _of(resource: Resource, provider: Provider) -> Iterator[Difference]:
         return
     for name, value in otherwise(resource, there, provider).items():
         hidden = has_secret(value)
-        for path, one, other in _apart(name, plain(value), there.get(name, _NOTHING)):
+        for path, one, other in apart(name, plain(value), there.get(name, NOTHING)):
             yield Difference(resource.urn, path, _said(one, hidden=hidden), _said(other, hidden=hidden))
 
 
-def _apart(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
-    """The innermost places where two values differ."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in dict.fromkeys([*one, *other]):
-            yield from _apart(f"{path}.{key}", one.get(key, _NOTHING), other.get(key, _NOTHING))
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for number, (each, there) in enumerate(zip(one, other, strict=True)):
-            yield from _apart(f"{path}[{number}]", each, there)
-    elif type(one) is not type(other) or one != other:
-        yield path, one, other
-
-
 def _said(value: Any, *, hidden: bool) -> str:
-    if value is _NOTHING:
+    if value is NOTHING:
         return "nothing"
     return HIDDEN if hidden else shown(value)

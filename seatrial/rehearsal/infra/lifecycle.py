@@ -239,8 +239,8 @@ class Infra:
 
     def _taken(self, deployment: Deployment, resource: Resource, there: Props) -> None:
         """Record what the cloud says of a resource, where it says otherwise."""
-        apart = otherwise(resource, there, self._provider)
-        changed = tuple(sorted(set(apart) & set(resource.inputs)))
+        unlike = otherwise(resource, there, self._provider)
+        changed = tuple(sorted(set(unlike) & set(resource.inputs)))
         inputs = {k: there.get(k) if k in changed else v for k, v in plain(resource.inputs).items()}
         inputs = {key: value for key, value in inputs.items() if value is not None}
         outputs = {

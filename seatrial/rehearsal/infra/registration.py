@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from seatrial.errors import RehearsalError, SeatrialError
-from seatrial.rehearsal.infra import values
 from seatrial.rehearsal.infra.deployment import Deployment, Step
 from seatrial.rehearsal.infra.goal import Goal
 from seatrial.rehearsal.infra.paths import touched, with_ignored
-from seatrial.rehearsal.infra.provider.base import UNKNOWN, Diff, Props, Unfinished, UnsupportedType
+from seatrial.rehearsal.infra.provider.base import Diff, Props, Unfinished, UnsupportedType
 from seatrial.rehearsal.infra.replacement import delete_first
 from seatrial.rehearsal.infra.state import PROVIDER, Resource
 from seatrial.rehearsal.infra.urns import former_urns
-from seatrial.rehearsal.infra.values import has_unknown, marked_like, plain, without_nulls
+from seatrial.rehearsal.infra.values import (
+    HIDDEN,
+    NOTHING,
+    apart,
+    has_secret,
+    has_unknown,
+    marked_like,
+    plain,
+    shown,
+    without_nulls,
+)
 
 
 @dataclass(frozen=True)
@@ -152,10 +161,11 @@ def _apply(deployment: Deployment, wanted: Resource, old: Resource | None, chang
         delete_first(deployment, old)
     step = Step(change.op, wanted.urn, wanted.type, change.diff.changed, _details(old, change))
     keeps = old is not None and change.op != "replace"
+    goes = old if change.op == "replace" and not change.first else None
     if deployment.dry_run:
         before = old.outputs if keeps and old is not None else {}
         made = replace(wanted, id=old.id if keeps and old is not None else "", outputs=before | change.inputs)
-        deployment.record(made, step)
+        _record(deployment, made, goes, step)
         return made
     ready = deployment.assets.with_content(plain(change.inputs), change.inputs)
     try:
@@ -181,7 +191,7 @@ def _apply(deployment: Deployment, wanted: Resource, old: Resource | None, chang
             f"{wanted.name} ({wanted.type}) could not be {verb}: {refused.what}", why=refused.why, todo=refused.todo
         ) from refused
     made = replace(wanted, id=id, outputs=_outputs(wanted, plain(outputs)))
-    _record(deployment, made, old if change.op == "replace" and not change.first else None, step)
+    _record(deployment, made, goes, step)
     return made
 
 
@@ -226,7 +236,16 @@ def _differing(olds: Props, news: Props) -> tuple[str, ...]:
 def _details(old: Resource | None, change: _Change) -> tuple[str, ...]:
     if old is None:
         return ()
-    return tuple(
-        f"{name}: {values.shown(old.inputs.get(name))} → {values.shown(change.inputs.get(name, UNKNOWN))}"
-        for name in change.diff.changed
-    )
+    return tuple(line for name in change.diff.changed for line in _detailed(name, old.inputs, change.inputs))
+
+
+def _detailed(name: str, olds: Props, news: Props) -> Iterator[str]:
+    if has_secret(olds.get(name)) or has_secret(news.get(name)):
+        yield f"{name}: {HIDDEN} → {HIDDEN}"
+        return
+    for path, one, other in apart(name, plain(olds.get(name, NOTHING)), plain(news.get(name, NOTHING))):
+        yield f"{path}: {_said(one)} → {_said(other)}"
+
+
+def _said(value: Any) -> str:
+    return "nothing" if value is NOTHING else shown(value)

@@ -88,10 +88,11 @@ def rehearse_infra(program: Path, stack: str, line: Timeline) -> RehearsalReport
             failure = Failure(line.stage_now, found.what, found.why, found.todo)
         calls = aws.calls()
     reviewed = () if checks is None else (f"{_PROVEN_REVIEWED} {len(checks.policies)} policies",)
+    called = f"{program.parent.name}/{program.name}"
     compared = f"after each of {len(story.comparisons)} operations state and cloud agreed in "
     compared += f"{sum(properties for _, properties in story.comparisons):,} comparisons of properties"
     return RehearsalReport(
-        model=f"{program.parent.name}/{program.name} ({stack})",
+        model=f"{called} ({stack})",
         cloud="aws",
         started=started,
         seconds=line.seconds,
@@ -101,7 +102,7 @@ def rehearse_infra(program: Path, stack: str, line: Timeline) -> RehearsalReport
         proven=() if failure else (*_PROVEN, *((_PROVEN_PROTECTED,) if protected else ()), *reviewed, compared),
         not_proven=(*(("the rest of the story: it broke off",) if failure else ()), *_NOT_PROVEN),
         failure=failure,
-        next_steps=() if failure else (NextStep(f"pulumi preview -C {program} -s {stack}", "With Pulumi itself:"),),
+        next_steps=() if failure else (NextStep(f"pulumi preview -C {called} -s {stack}", "With Pulumi itself:"),),
     )
 
 

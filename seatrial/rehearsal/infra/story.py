@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from seatrial.errors import RehearsalError
 from seatrial.rehearsal.aws import OfflineAws
 from seatrial.rehearsal.infra.compare import compared
-from seatrial.rehearsal.infra.deployment import Step
-from seatrial.rehearsal.infra.lifecycle import Applied, DeploymentFailed, Infra
+from seatrial.rehearsal.infra.lifecycle import DeploymentFailed, Infra
 from seatrial.rehearsal.infra.provider.base import Provider
 from seatrial.rehearsal.infra.script import Script, merged
 from seatrial.rehearsal.infra.state import Resource
+from seatrial.rehearsal.infra.words import (
+    SHOWN,
+    by_service,
+    expected_in_words,
+    in_words,
+    settings_in_words,
+    urns_of,
+    what_was_done,
+)
 from seatrial.rehearsal.story.timeline import Timeline
 
-_SHOWN = 8
-"""Differences that a failure lists."""
 _UNPROTECT = "pulumi state unprotect"
+_BUCKET = "aws:s3/bucket:Bucket"
 
 
 class InfraStory:
@@ -69,20 +75,20 @@ class InfraStory:
         self._line.check(
             not touched and not self._infra.resources and set(planned.counts) <= {"create", "read"},
             f"{planned.counts['create']} to create, nothing touched",
-            _by_service(planned),
+            by_service(planned),
             *planned.messages,
-            otherwise=f"a preview changed the cloud or the state: {touched[:_SHOWN]}",
+            otherwise=f"a preview changed the cloud or the state: {touched[:SHOWN]}",
         )
-        self._planned = _names(planned.changes)
+        self._planned = what_was_done(planned.changes)
 
     def _up(self) -> None:
         made = self._infra.up()
         self._line.check(
-            _names(made.changes) == self._planned,
+            what_was_done(made.changes) == self._planned,
             f"{made.counts['create']} created, as previewed",
             f"{made.seconds:.1f} s, the program's own start included",
             otherwise="an update did something else than its preview said: "
-            f"{sorted(_names(made.changes) ^ self._planned)[:_SHOWN]}",
+            f"{sorted(what_was_done(made.changes) ^ self._planned)[:SHOWN]}",
         )
         self._agree()
 
@@ -91,8 +97,8 @@ class InfraStory:
         self._line.check(
             not again.changes,
             f"nothing changed: {again.counts['same']} are as they were",
-            otherwise=f"a second update, of the same program, is not without effect: {_told(again.changes)}",
-            why="\n".join(line for step in again.changes[:_SHOWN] for line in step.details),
+            otherwise=f"a second update, of the same program, is not without effect: {in_words(again.changes)}",
+            why="\n".join(line for step in again.changes[:SHOWN] for line in step.details),
             todo="Look at the property: the program computes another value each time, or the provider reads it back "
             "otherwise than it was given.",
         )
@@ -105,10 +111,11 @@ class InfraStory:
         found = {step.name: frozenset(step.properties) for step in changed.changes}
         self._line.check(
             found == expected and {step.op for step in changed.changes} == {"update"},
-            f"changed setting: {_told(changed.changes)}, and nothing else",
+            f"changed setting: {in_words(changed.changes)}, and nothing else",
             *(line for step in changed.changes for line in step.details),
-            otherwise=f"the changed setting did this: {_told(changed.changes)}",
-            why=f"{_settings(self._script.change.settings)} was to change {_expected(self._script)} alone.",
+            otherwise=f"the changed setting did this: {in_words(changed.changes)}",
+            why=f"{settings_in_words(self._script.change.settings)} was to change "
+            f"{expected_in_words(self._script)} alone.",
             todo="Correct the program, or [change] in its rehearsal.toml.",
         )
         self._agree()
@@ -125,25 +132,25 @@ class InfraStory:
             otherwise=f"a bucket was deleted by hand, and state and cloud are said to agree: {bucket.id}",
         )
         refreshed = self._infra.refresh()
-        gone = _names(refreshed.changes)
+        gone = what_was_done(refreshed.changes)
         self._line.check(
             gone == {("gone", urn) for urn in belonging},
             f"refresh noticed: {len(gone)} gone, the bucket and what belongs to it",
             ", ".join(sorted(step.name for step in refreshed.changes)),
-            otherwise=f"after a bucket was deleted by hand, refresh says: {_told(refreshed.changes)}",
+            otherwise=f"after a bucket was deleted by hand, refresh says: {in_words(refreshed.changes)}",
         )
         self._agree()
         restored = self._infra.up()
         self._line.check(
-            _names(restored.changes) == {("create", urn) for urn in belonging},
+            what_was_done(restored.changes) == {("create", urn) for urn in belonging},
             f"the next up made them again: {len(restored.changes)} created",
-            otherwise=f"what was deleted by hand is not simply made again: {_told(restored.changes)}",
+            otherwise=f"what was deleted by hand is not simply made again: {in_words(restored.changes)}",
         )
         self._agree()
 
     def _failure(self) -> None:
         self._set(self._script.failure.settings)
-        planned = _urns(self._infra.preview().changes)
+        planned = urns_of(self._infra.preview().changes)
         fault = self._script.failure.fault
         self._aws.fault(fault.kind, **fault.model_dump(exclude={"kind"}))
         try:
@@ -154,12 +161,12 @@ class InfraStory:
             raise RehearsalError(
                 f"the update was to fail half-way, and succeeded: no {fault.operation} was asked for",
                 why=f"The fault: {fault.kind} of {fault.operation}; the settings: "
-                f"{_settings(self._script.failure.settings)}.",
+                f"{settings_in_words(self._script.failure.settings)}.",
                 todo="Correct [failure] in the program's rehearsal.toml.",
             )
         finally:
             self._aws.clear_faults()
-        done = _urns(failed.applied.changes)
+        done = urns_of(failed.applied.changes)
         self._line.check(
             bool(done) and done < planned,
             f"an update broke off half-way: {len(done)} of {len(planned)} steps done",
@@ -170,9 +177,10 @@ class InfraStory:
         self._agree()
         finished = self._infra.up()
         self._line.check(
-            _urns(finished.changes) == planned - done,
-            f"the next up finished: the other {len(finished.changes)} steps, none twice",
-            otherwise=f"after a failure, the next update does something else than the rest: {_told(finished.changes)}",
+            urns_of(finished.changes) == planned - done,
+            f"the next up did the rest, nothing twice: {in_words(finished.changes)}",
+            otherwise="after a failure, the next update does something else than the rest: "
+            f"{in_words(finished.changes)}",
         )
         self._agree()
 
@@ -189,7 +197,7 @@ class InfraStory:
         self._line.check(
             not late,
             f"{destroyed.counts['delete']} deleted, each before what it needs",
-            otherwise=f"deleted after what they need: {late[:_SHOWN]}",
+            otherwise=f"deleted after what they need: {late[:SHOWN]}",
         )
         left = sorted(self._provider.inventory())
         self._line.check(
@@ -224,18 +232,31 @@ class InfraStory:
         self._agree()
         self._infra.unprotect(*(each.urn for each in protected))
         self._line.tell(f"unprotected on purpose: {len(protected)}")
+        emptied = {each.name: self._empty(each.id) for each in self._infra.resources if _keeps_what_it_holds(each)}
+        if emptied:
+            held = ", ".join(f"{name} held {count} objects" for name, count in sorted(emptied.items()))
+            self._line.tell(f"emptied by hand, since S3 deletes no bucket that holds something: {len(emptied)}", held)
+
+    def _empty(self, bucket: str) -> int:
+        """Delete every version of every object; gives how many there were."""
+        count = 0
+        for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for each in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]:
+                self._s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
+                count += 1
+        return count
 
     def _agree(self) -> None:
         """State and cloud say the same, property by property, or the rehearsal ends here."""
         found = self._infra.compare()
         size = compared(self._infra.resources, self._provider)
         self.comparisons.append(size)
-        more = f"\nand {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        more = f"\nand {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         self._line.check(
             not found,
             f"state = cloud: {size[0]} resources, {size[1]} properties, 0 differences",
             otherwise=f"state and cloud differ in {len(found)} places",
-            why="\n".join(str(each) for each in found[:_SHOWN]) + more,
+            why="\n".join(str(each) for each in found[:SHOWN]) + more,
             todo="The provider applies, or reads back, something else than the program says: correct it, or the "
             "program.",
         )
@@ -245,7 +266,7 @@ class InfraStory:
 
     def _bucket(self) -> Resource:
         for each in self._infra.resources:
-            if each.name == self._script.deleted and each.type == "aws:s3/bucket:Bucket":
+            if each.name == self._script.deleted and each.type == _BUCKET:
                 return each
         raise RehearsalError(
             f"the program has no bucket '{self._script.deleted}'",
@@ -254,33 +275,11 @@ class InfraStory:
         )
 
 
+def _keeps_what_it_holds(resource: Resource) -> bool:
+    return resource.type == _BUCKET and not resource.inputs.get("forceDestroy")
+
+
 def _belonging(bucket: Resource, resources: tuple[Resource, ...]) -> set[str]:
     """A bucket's URN and those of its settings: what is found by the bucket's name goes with it."""
     kin = {each.urn for each in resources if each.type.startswith("aws:s3/") and each.id == bucket.id}
     return kin | {bucket.urn}
-
-
-def _names(steps: tuple[Step, ...]) -> set[tuple[str, str]]:
-    return {(step.op, step.urn) for step in steps}
-
-
-def _urns(steps: tuple[Step, ...]) -> set[str]:
-    return {step.urn for step in steps}
-
-
-def _by_service(applied: Applied) -> str:
-    counts = Counter(step.type.split(":")[1].partition("/")[0] for step in applied.changes if step.type[:4] == "aws:")
-    return ", ".join(f"{service} {count}" for service, count in sorted(counts.items()))
-
-
-def _told(steps: tuple[Step, ...]) -> str:
-    more = f" and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""
-    return ", ".join(map(str, steps[:_SHOWN])) + more if steps else "nothing"
-
-
-def _settings(settings: dict[str, Any]) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in settings.items())
-
-
-def _expected(script: Script) -> str:
-    return ", ".join(f"{name} ({', '.join(properties)})" for name, properties in script.change.expect.items())

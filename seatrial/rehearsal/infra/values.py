@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 Pulumi's mark of a secret, not one
 REFERENCE = "5cf8f73096256a8f31e491e813e4eb8e"
 HIDDEN = "[secret]"
+NOTHING = object()
 
 
 def decode(struct: Struct) -> Props:
@@ -128,6 +129,18 @@ def _texts(value: Any) -> Iterator[str]:
         yield value
     for each in _inside(value):
         yield from _texts(each)
+
+
+def apart(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+    """The innermost places where two plain values differ; `NOTHING` is where one of them has none."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in dict.fromkeys([*one, *other]):
+            yield from apart(f"{path}.{key}", one.get(key, NOTHING), other.get(key, NOTHING))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for number, (each, there) in enumerate(zip(one, other, strict=True)):
+            yield from apart(f"{path}[{number}]", each, there)
+    elif type(one) is not type(other) or one != other:
+        yield path, one, other
 
 
 def shown(value: Any) -> str:

@@ -106,7 +106,10 @@ def test_replacing_makes_the_new_one_before_the_old_one_goes(stage: Stage) -> No
     infra = stage.stack("protected", called="one")
     infra.up()
     infra.configure({"called": "two"})
-    assert [step.op for step in infra.up().changes] == ["replace", "delete-replaced"]
+    planned = infra.preview()
+    made = infra.up()
+    assert [step.op for step in made.changes] == ["replace", "delete-replaced"]
+    assert [str(step) for step in planned.changes] == [str(step) for step in made.changes]
     assert stage.cloud.log[-2:] == ["create two", "delete one"]
     assert infra.compare() == []
 
@@ -115,7 +118,9 @@ def test_what_cannot_exist_twice_goes_first_and_only_what_needs_it(stage: Stage)
     infra = stage.stack("replaced", called="one")
     infra.up()
     infra.configure({"called": "two"})
+    planned = infra.preview()
     replaced = infra.up()
+    assert {(step.op, step.name) for step in planned.changes} >= {(step.op, step.name) for step in replaced.changes}
     log = stage.cloud.log
     assert log.index("delete the-box") < len(log) - 1 - log[::-1].index("create the-box")
     assert log[-1] == "delete one"

@@ -1,4 +1,4 @@
-"""Lambda: moto's, where a function cannot have two permissions of one name, and where its key can be changed."""
+"""Lambda: moto's, where a function's key can change, and no two permissions of it have one name."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def once(add: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def keyed(update: Callable[..., Any]) -> Callable[..., Any]:
-    """``LambdaFunction.update_configuration`` that heeds the key of the environment; an empty one takes it away."""
+    """``LambdaFunction.update_configuration`` that changes the key, too."""
 
-    def update_keyed(function: Any, changes: dict[str, Any]) -> Any:
-        if "KMSKeyArn" in changes:
-            function.kms_key_arn = changes["KMSKeyArn"] or None
-        return update(function, changes)
+    def update_keyed(function: Any, updates: dict[str, Any]) -> Any:
+        if "KMSKeyArn" in updates:
+            function.kms_key_arn = updates["KMSKeyArn"] or None
+        return update(function, updates)
 
     return update_keyed

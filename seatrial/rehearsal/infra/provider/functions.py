@@ -78,6 +78,7 @@ class Function(ResourceType):
         return self.told(
             made | {"Code": made["CodeSha256"], "Tags": answer.get("Tags")},
             description=made.get("Description") or None,
+            kmsKeyArn=made.get("KMSKeyArn") or None,
             invokeArn=f"{invoked}/invocations",
         )
 
@@ -87,8 +88,7 @@ class Function(ResourceType):
         if "code" in change.properties:
             self.call("UpdateFunctionCode", FunctionName=id, ZipFile=content(inputs["code"]))
         if change.properties - {"code", "tags"}:
-            emptied = {"Description": "", "Environment": {"Variables": {}}, "KMSKeyArn": ""}
-            request = {**emptied, **self.request(inputs)}
+            request = {"Description": "", "Environment": {"Variables": {}}, "KMSKeyArn": "", **self.request(inputs)}
             kept = {key: value for key, value in request.items() if key not in ("Code", "Tags")}
             operation = "UpdateFunctionConfiguration"
             self.call(operation, **self.whole(kept, operation))

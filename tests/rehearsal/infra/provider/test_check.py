@@ -11,7 +11,8 @@ import pytest
 from seatrial.rehearsal.infra.provider.aws import TYPES, AwsProvider
 from seatrial.rehearsal.infra.provider.base import UNKNOWN, Props, UnsupportedType
 from tests.rehearsal.infra.provider.conftest import Cloud, trust
-from tests.rehearsal.infra.provider.examples import EXAMPLES, Example, policy
+from tests.rehearsal.infra.provider.example import Example, policy
+from tests.rehearsal.infra.provider.examples import EXAMPLES
 
 NOWHERE = {
     "endpoint_url": "http://127.0.0.1:1",

@@ -11,7 +11,7 @@ import pytest
 from seatrial.errors import RehearsalError
 from seatrial.rehearsal.infra.provider.base import Props
 from tests.rehearsal.infra.provider.conftest import Cloud, trust
-from tests.rehearsal.infra.provider.examples import policy
+from tests.rehearsal.infra.provider.example import policy
 
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 Held = Callable[[Cloud], tuple[str, Props, Callable[[], Any]]]

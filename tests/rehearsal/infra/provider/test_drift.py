@@ -10,7 +10,8 @@ import pytest
 from seatrial.errors import RehearsalError
 from seatrial.rehearsal.infra.provider.base import Props, Unfinished, blob
 from tests.rehearsal.infra.provider.conftest import Cloud, packed, trust
-from tests.rehearsal.infra.provider.examples import EXAMPLES, policy
+from tests.rehearsal.infra.provider.example import policy
+from tests.rehearsal.infra.provider.examples import EXAMPLES
 
 LOGS = "aws:cloudwatch/logGroup:LogGroup"
 

@@ -12,7 +12,8 @@ from seatrial.rehearsal.infra.provider.base import Props
 from seatrial.rehearsal.infra.provider.fields import Block, Fields
 from seatrial.rehearsal.infra.provider.forms import Form, Many, Only
 from tests.rehearsal.infra.provider.conftest import Cloud
-from tests.rehearsal.infra.provider.examples import EXAMPLES, Example
+from tests.rehearsal.infra.provider.example import Example
+from tests.rehearsal.infra.provider.examples import EXAMPLES
 
 
 def differing(cloud: Cloud, token: str, inputs: Props, found: Props) -> tuple[str, ...]:
