@@ -250,7 +250,12 @@ class Job(ABC):
         with contextlib.ExitStack() as faults:
             limit = faults.enter_context(memory_limit(running, memory.megabytes)) if memory is not None else None
             faults.enter_context(self.world.faults.running(self))
-            ended = watched.wait()
+            try:
+                ended = watched.wait()
+            except ClientError:  # its log may not be written: the program must not outlive its job
+                watched.kill()
+                running.process.wait()
+                raise
         if limit is not None and limit.exceeded:
             ended = replace(ended, out_of_memory=True)
         with self._lock:
