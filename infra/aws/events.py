@@ -40,7 +40,11 @@ class ModelEvents(pulumi.ComponentResource):
         approved = {
             "source": ["aws.sagemaker"],
             "detail-type": ["SageMaker Model Package State Change"],
-            "detail": {"ModelPackageGroupName": [names.group], "ModelApprovalStatus": ["Approved"]},
+            "detail": {
+                "ModelPackageGroupName": [names.group],
+                "ModelApprovalStatus": ["Approved"],
+                "ModelPackageStatus": ["Completed"],  # an approved version that is deleted is told, too
+            },
         }
         drifted = {
             "source": ["aws.cloudwatch"],

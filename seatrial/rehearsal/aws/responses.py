@@ -48,7 +48,7 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
             return invalid(as_message(problems))
         if action.startswith(("create_", "update_")):
             for key in ("RoleArn", "ExecutionRoleArn"):
-                problem = self.params.get(key) and role_problem(self.params[key], self.current_account)
+                problem = self.params.get(key) and role_problem(self.params[key], self.current_account, self.region)
                 if problem:
                     return invalid(problem)
         return None

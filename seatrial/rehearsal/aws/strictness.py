@@ -96,8 +96,8 @@ def _refusal(value: Any, path: str, constraint: str) -> str:
     return f"Value {shown} at '{path}' failed to satisfy constraint: {constraint}"
 
 
-def role_problem(arn: str, account: str) -> str | None:
-    """Why SageMaker could not assume the role, or None when it could."""
+def role_problem(arn: str, account: str, region: str) -> str | None:
+    """Why SageMaker could not assume the role for a resource of this region, or None when it could."""
     from moto.iam.models import iam_backends
 
     refusal = (
@@ -107,7 +107,7 @@ def role_problem(arn: str, account: str) -> str | None:
     role = next((each for each in iam_backends[account]["aws"].roles.values() if each.arn == arn), None)
     if role is None:
         return refusal
-    source = {"aws:SourceAccount": account, "aws:SourceArn": f"arn:aws:sagemaker:us-east-1:{account}:*"}
+    source = {"aws:SourceAccount": account, "aws:SourceArn": f"arn:aws:sagemaker:{region}:{account}:*"}
     try:
         trusted = trusts(str(role.assume_role_policy_document), "Service", _SERVICE, "sts:AssumeRole", source)
     except NotUnderstood as unknown:

@@ -38,7 +38,6 @@ _PROVEN = (
 _PROVEN_OF_THE_IMAGE = "the image itself: every job and server was a container of it, and answered to its words"
 _NOT_PROVEN_OF_THE_IMAGE = "the image: jobs and servers ran this machine's Python on the project's folder"
 _NOT_PROVEN = (
-    "the project's infrastructure, from its own program: up, in use, and destroyed with nothing left",
     "IAM beyond the roles' own and trust policies: policies of buckets, keys and organisations",
     "start-up times, quotas, instance capacity, VPC and KMS settings: accepted, without effect",
     "eventual consistency, and the exact wording of AWS's errors",

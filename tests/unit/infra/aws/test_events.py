@@ -22,8 +22,11 @@ def _event(source: str, detail_type: str, detail: dict[str, Any], *resources: st
     return {"source": source, "detail-type": detail_type, "detail": detail, "resources": list(resources)}
 
 
-def _approval(group: str = "seatrial-dev-flights", status: str = "Approved") -> dict[str, Any]:
+def _approval(
+    group: str = "seatrial-dev-flights", status: str = "Approved", package: str = "Completed"
+) -> dict[str, Any]:
     detail = {"ModelPackageGroupName": group, "ModelPackageVersion": 2, "ModelApprovalStatus": status}
+    detail["ModelPackageStatus"] = package
     return _event("aws.sagemaker", "SageMaker Model Package State Change", detail)
 
 
@@ -61,7 +64,11 @@ def _endpoint(name: str = "seatrial-dev-flights", status: str = "FAILED") -> dic
 @pytest.mark.parametrize(
     ("rule", "matching", "others"),
     [
-        ("flights-approved", _approval(), [_approval("seatrial-prod-flights"), _approval(status="Rejected"), _alarm()]),
+        (
+            "flights-approved",
+            _approval(),
+            [_approval("seatrial-prod-flights"), _approval(status="Rejected"), _approval(package="Deleted"), _alarm()],
+        ),
         ("flights-drifted", _alarm(), [_alarm("seatrial-dev-flights-error-rate"), _alarm(state="OK")]),
         ("failed-pipelines", _execution(), [_execution("seatrial-prod-flights-train"), _execution(status="Succeeded")]),
         ("failed-training", _job("Training"), [_job("Training", "somebody"), _job("Processing")]),

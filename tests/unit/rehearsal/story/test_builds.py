@@ -28,10 +28,11 @@ def test_without_an_engine_it_is_namespaces_unless_one_was_insisted_on(alone: pr
 
 
 def test_the_two_builds_are_two_images_that_serve_differently(alone: project.Project) -> None:
-    with built(alone, choose(alone, "none", IMAGE)) as (builds, images):
+    with built(alone, choose(alone, "none", IMAGE), "1.example/trial") as (builds, images):
         sound, broken = images
     assert (sound.uri, broken.uri) == (builds.sound, builds.broken)
     assert builds.sound != builds.broken
+    assert {uri.partition("@")[0] for uri in (builds.sound, builds.broken)} == {"1.example/trial"}
     assert sound.workdir == broken.workdir == alone.root
     assert sound.serve[1:] == ("-m", "seatrial.cli.container", "serve")
     assert "break_the_server" in " ".join(broken.serve)
