@@ -89,6 +89,10 @@ def test_the_whole_story_holds_and_leaves_nothing(stage: Shell, tmp_path: Path) 
     assert set(phases["v2 serves"]["by_version"]) == {"v2"}
 
     evidence = {moment["text"]: moment["evidence"] for moment in told["moments"]}
+    (granted,) = (text for text in evidence if text.startswith("permissions: "))
+    assert granted.endswith(" 0 not used without one, 0 denied")
+    assert all("no reason is known" not in line for line in evidence[granted])
+    assert len(evidence[granted]) == int(granted.partition(" not used for a reason")[0].rpartition(" ")[2])
     rolled_back = evidence["alarm seatrial-dev-parcels-error-rate rolled v2 back"]
     assert rolled_back[0].startswith("release: parcels v2 was rolled back by SageMaker")
     assert rolled_back[1].startswith("Threshold")

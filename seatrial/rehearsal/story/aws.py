@@ -341,10 +341,11 @@ class AwsStory:
         told = self._aws.permissions()
         used, denied = (uses(told[kind], self._stack.prefix) for kind in ("used", "denied"))
         found = usage(self._permissions, used, denied)
+        never = (*found.idle, *found.excused)
         self._line.check(
             not found.denied,
             found.told(),
-            *(f"{each.role} never used {each.action}, and no reason is known" for each in found.idle),
+            *(f"{each.role} never used {each.action}: {each.reason or 'no reason is known'}" for each in never),
             otherwise=f"{found.told()}: "
             + "; ".join(f"role {each.role} lacks {each.action} on {each.resource}" for each in found.denied),
             todo="Declare what the adapter asks beside its code, and what a component uses in @component(uses=...).",

@@ -70,7 +70,7 @@ class Usage:
     granted: int
     """Actions, each counted once for each grant of a role."""
     used: int
-    excused: int
+    excused: tuple[Unused, ...]
     """Never used, with a reason."""
     idle: tuple[Unused, ...]
     """Never used, without one."""
@@ -80,7 +80,7 @@ class Usage:
         """In one line."""
         idle = len(self.idle)
         return (
-            f"permissions: {self.granted} granted, {self.used} used, {self.excused} not used for a reason,"
+            f"permissions: {self.granted} granted, {self.used} used, {len(self.excused)} not used for a reason,"
             f" {idle} not used without one, {sum(use.times for use in self.denied)} denied"
         )
 
@@ -90,4 +90,5 @@ def usage(permissions: Permissions, used: Iterable[Use], denied: Iterable[Use]) 
     granted = sum(len(grant.actions) for grant in permissions.grants)
     never = unused(permissions, used)
     idle = tuple(each for each in never if not each.reason)
-    return Usage(granted, granted - len(never), len(never) - len(idle), idle, tuple(denied))
+    excused = tuple(each for each in never if each.reason)
+    return Usage(granted, granted - len(never), excused, idle, tuple(denied))
