@@ -19,6 +19,11 @@ class Identity(IamResponse):  # type: ignore[misc]  # moto counts as Any
             raise DeleteConflictException("Cannot delete a policy attached to entities.")
         return super().delete_policy()
 
+    def attach_role_policy(self) -> Any:
+        """moto's, which counts a policy twice that is attached twice; for AWS the second time is nothing new."""
+        role = self.backend.get_role(self._get_param("RoleName"))
+        return EmptyResult() if self._get_param("PolicyArn") in role.managed_policies else super().attach_role_policy()
+
     def _audiences(self) -> list[str]:
         provider = self.backend.get_open_id_connect_provider(self._get_param("OpenIDConnectProviderArn"))
         audiences: list[str] = provider.client_id_list
