@@ -235,7 +235,7 @@ def test_a_story_that_holds_is_kept_until_ctrl_c_and_then_ends_well(stage: Shell
     with stage.start("rehearse", "parcels", "--serve", "--json", damage=SKIPS_TO_THE_END) as process:
         assert process.stdout is not None
         told = json.loads("".join(itertools.takewhile(lambda line: line != "}\n", process.stdout)) + "}")
-        assert (told["failure"], stages(told)) == (None, ["account"])
+        assert (told["failure"], stages(told)) == (None, ["infra"])
         put_there = Shell(stage.root, told["environment"]).json(
             "launch", "parcels", "--cloud", "aws", "--pipeline", "release", "--no-start", "--dry-run"
         )

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("pulumi_aws", reason="the extra 'infra' is not installed")
 
 from seatrial.errors import ProjectError
-from seatrial.rehearsal.infra import rehearse
+from seatrial.rehearsal.infra import offline, rehearse
 from seatrial.rehearsal.infra.provider.aws import AwsProvider
 from seatrial.rehearsal.infra.provider.base import Props
 from seatrial.rehearsal.infra.state import Resource
@@ -141,7 +141,7 @@ class Eager(AwsProvider):
 def test_a_provider_s_defect_ends_the_rehearsal(
     program: Path, monkeypatch: pytest.MonkeyPatch, provider: type[AwsProvider], stage: str, what: str, why: str
 ) -> None:
-    monkeypatch.setattr(rehearse, "AwsProvider", provider)
+    monkeypatch.setattr(offline, "AwsProvider", provider)
     failure = rehearsed(program).failure
     assert failure is not None
     assert (failure.task, failure.what.startswith(what)) == (stage, True), failure

@@ -47,10 +47,17 @@ def _association(cloud: Cloud) -> Props:
     return {"subnetId": _subnet(cloud, vpc), "routeTableId": _table(cloud, vpc)}
 
 
+def _network(cloud: Cloud) -> str:
+    """The one that the example stands in."""
+    return next(str(outputs["id"]) for token, outputs in cloud.standing if token == "aws:ec2/vpc:Vpc")
+
+
 def _table_beside(cloud: Cloud) -> str:
-    """One more, in the network of the association."""
-    vpc = next(outputs["id"] for token, outputs in cloud.standing if token == "aws:ec2/vpc:Vpc")
-    return _table(cloud, vpc)
+    return _table(cloud, _network(cloud))
+
+
+def _security_beside(cloud: Cloud) -> str:
+    return _security(cloud, _network(cloud))
 
 
 def _ingress(cloud: Cloud) -> Props:
@@ -59,14 +66,19 @@ def _ingress(cloud: Cloud) -> Props:
     return {"securityGroupId": group, **https, "cidrIpv4": "10.0.0.0/16", "description": "https", "tags": {"a": "b"}}
 
 
+def _addresses(cloud: Cloud, vpc: str, service: str) -> str:
+    """The prefix list of a service that is reached through a gateway."""
+    name = f"com.amazonaws.us-east-1.{service}"
+    return str(cloud.made("aws:ec2/vpcEndpoint:VpcEndpoint", vpcId=vpc, serviceName=name)["prefixListId"])
+
+
 def _to_s3(cloud: Cloud) -> Props:
     vpc = _vpc(cloud)
-    gateway = cloud.made("aws:ec2/vpcEndpoint:VpcEndpoint", vpcId=vpc, serviceName="com.amazonaws.us-east-1.s3")
     https = {"ipProtocol": "tcp", "fromPort": 443.0, "toPort": 443.0, "description": "S3"}
-    return {"securityGroupId": _security(cloud, vpc), "prefixListId": gateway["prefixListId"], **https}
+    return {"securityGroupId": _security(cloud, vpc), "prefixListId": _addresses(cloud, vpc, "s3"), **https}
 
 
-def _egress(cloud: Cloud) -> Props:
+def _anywhere(cloud: Cloud) -> Props:
     return {"securityGroupId": _security(cloud, _vpc(cloud)), "ipProtocol": "-1", "cidrIpv6": "::/0"}
 
 
@@ -83,6 +95,10 @@ _RULE_CHANGES: Props = {
     "cidrIpv4": "10.1.0.0/16",
     "description": None,
     "tags": {"a": "c"},
+}
+_TO_ANOTHER: Props = {
+    "description": None,
+    "prefixListId": lambda cloud: _addresses(cloud, _network(cloud), "dynamodb"),
 }
 _INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 _EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
@@ -127,10 +143,13 @@ NETWORK = (
         {"tags": None},
     ),
     Example(_INGRESS, _ingress, _RULE_CHANGES),
-    Example(_INGRESS, _between, {"description": "others"}),
+    Example(_INGRESS, _between, {"description": "others", "referencedSecurityGroupId": _security_beside}),
+    Example(_INGRESS, _to_s3, _TO_ANOTHER),
+    Example(_INGRESS, _anywhere, {"cidrIpv6": "2001:db8::/32"}),
     Example(_EGRESS, _ingress, _RULE_CHANGES),
-    Example(_EGRESS, _to_s3, {"description": None}),
-    Example(_EGRESS, _egress, {"cidrIpv6": "2001:db8::/32"}),
+    Example(_EGRESS, _between, {"description": "others", "referencedSecurityGroupId": _security_beside}),
+    Example(_EGRESS, _to_s3, _TO_ANOTHER),
+    Example(_EGRESS, _anywhere, {"cidrIpv6": "2001:db8::/32"}),
     Example("aws:ec2/vpcEndpoint:VpcEndpoint", _gateway, {"policy": policy("s3:GetObject")}),
     Example("aws:ec2/vpcEndpoint:VpcEndpoint", _interface, {"privateDnsEnabled": False, "tags": {"owner": "others"}}),
 )

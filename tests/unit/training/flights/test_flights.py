@@ -190,7 +190,7 @@ def test_candidate_learns_and_is_the_same_each_time(training: Any, name: str) ->
     assert probability[data.y == 1].mean() > probability[data.y == 0].mean() + 0.02
     assert steps[-1][0] <= steps[-1][1]
     if name == "lightgbm":
-        assert [text.split(":")[0] for _, _, text in steps[:2]] == ["trial 1 of 12", "trial 2 of 12"]
+        assert [text.split(":")[0] for _, _, text in steps[:2]] == ["trial 1 of 8", "trial 2 of 8"]
     again = candidate.fit(data)
     assert dict(fitted.parameters) == dict(again.parameters)
     assert to_bytes(merge(graph.model, fitted.to_onnx())) == to_bytes(merge(graph.model, again.to_onnx()))
