@@ -125,10 +125,10 @@ def _write_parcels(path: Path, rows: int = 6000, *, shuffled_labels: bool = Fals
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
-    """A whole small project, with this repository's components and pipelines, in a folder of its own."""
+    """A whole small project, with this repository's components, pipelines and infrastructure, in a folder of its own."""
     root = tmp_path / "project"
     shutil.copytree(REPOSITORY / "tests" / "projects" / "tiny", root)
-    for name in ("components", "pipelines"):
+    for name in ("components", "pipelines", "infra"):
         shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     _write_parcels(root / "data" / "parcels.csv")
     return root

@@ -33,13 +33,12 @@ LIBRARIES_OWN = {".ses"}
 
 
 @pytest.fixture
-def stage(tiny: Path, repository: Path) -> Shell:
-    """A project that says how it is rehearsed, this one's infrastructure, and a folder for its temporary files."""
+def stage(tiny: Path) -> Shell:
+    """A project that says how it is rehearsed, and a folder for temporary files that nobody else uses."""
     temporary = Path(f"/tmp/rehearse-{os.getpid()}-{time.monotonic_ns()}")  # short: sockets lie below it
     temporary.mkdir()
     model = tiny / "recipes" / "parcels" / "model.toml"
     model.write_text(model.read_text() + ROLLOUT + FIRST)
-    shutil.copytree(repository / "infra" / "aws", tiny / "infra" / "aws", ignore=shutil.ignore_patterns("__pycache__"))
     return Shell(tiny, {"TMPDIR": str(temporary)})
 
 
