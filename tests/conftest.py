@@ -125,7 +125,7 @@ def _write_parcels(path: Path, rows: int = 6000, *, shuffled_labels: bool = Fals
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
-    """A whole small project, with this repository's components, pipelines and infrastructure, in a folder of its own."""
+    """A small project in a folder of its own, with this repository's components, pipelines and infrastructure."""
     root = tmp_path / "project"
     shutil.copytree(REPOSITORY / "tests" / "projects" / "tiny", root)
     for name in ("components", "pipelines", "infra"):
