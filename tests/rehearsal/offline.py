@@ -75,8 +75,11 @@ class Cloud:
         return json.loads(done.stdout)
 
     def executions(self, pipeline: str) -> list[str]:
-        """Ids of all executions, the latest first."""
-        listed = self.client("sagemaker").list_pipeline_executions(PipelineName=pipeline)
+        """Ids of all executions, the latest first; none where nobody has put the pipeline there yet."""
+        sagemaker = self.client("sagemaker")
+        if pipeline not in {each["PipelineName"] for each in sagemaker.list_pipelines()["PipelineSummaries"]}:
+            return []
+        listed = sagemaker.list_pipeline_executions(PipelineName=pipeline)
         return [each["PipelineExecutionArn"] for each in listed["PipelineExecutionSummaries"]]
 
     def function(self, name: str, code: str) -> None:
