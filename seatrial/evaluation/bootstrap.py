@@ -20,7 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from seatrial.evaluation.metrics import Metric, row_brier, row_log_loss
 from seatrial.evaluation.sample import BoolArray, FloatArray, IntArray, Outcome, Probability, checked, checked_classes
@@ -29,7 +28,7 @@ BLOCK_ROWS = 1 << 16
 """Drawn rows per block: 512 KiB of counts, so that a block's arrays stay in a core's second-level cache."""
 
 Statistic: TypeAlias = Callable[[IntArray], FloatArray]
-"""Counts per row, shape (b, n), to the metric of each resample, shape (b,). With room for one block: for one thread."""
+"""Counts per row, shape (b, n), to the metric of each resample, shape (b,)."""
 
 Seed: TypeAlias = int | Sequence[int]
 
@@ -69,16 +68,14 @@ def bootstrap(
     per_block = max(1, BLOCK_ROWS // n)
     blocks = range(0, resamples, per_block)
     workers = min(len(blocks), threads or len(os.sched_getaffinity(0)))
-    prepared = [_STATISTICS[metric](score[by_class], positive) for score, _ in samples]
     result = np.empty((len(samples), resamples))
 
     def work(worker: int) -> None:
-        statistics = [statistic(per_block) for statistic in prepared]
-        draw = _Draw(per_block, n)
+        statistics = [_STATISTICS[metric](score[by_class], positive, per_block) for score, _ in samples]
         for block in range(worker, len(blocks), workers):
             start = blocks[block]
             size = min(per_block, resamples - start)
-            counts = draw(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(block,))), size)
+            counts = _draw(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(block,))), size, n)
             for row, statistic in zip(result, statistics, strict=True):
                 row[start : start + size] = statistic(counts)
 
@@ -90,60 +87,18 @@ def bootstrap(
     return result
 
 
-class _Draw:
-    """How often each of n rows is drawn when n are drawn with replacement.
-
-    The rows are those of ``rng.integers(0, n, size)``, one by one: a 32-bit word times n, of which the upper half is
-    the row; a word whose lower half lies in the remainder is left out. That call allocates what it returns, and new
-    memory for each block costs more than drawing.
-
-    Source: Lemire (2019), Fast random integer generation in an interval, ACM TOMACS 29(1), 3.
-    """
-
-    def __init__(self, size: int, n: int) -> None:
-        """``size``: resamples at a time, at most; ``n``: rows, fewer than 2**32."""
-        self._n = n
-        self._remainder = (1 << 32) % n
-        self._drawn = np.empty(size * n, dtype=np.uint64)
-        self._first = n * np.arange(size, dtype=np.uint64)[:, None]
-
-    def __call__(self, rng: np.random.Generator, size: int) -> IntArray:
-        """Counts of shape (size, n); each row sums to n."""
-        drawn = self._drawn[: size * self._n]
-        unused = self._multiplied(rng, drawn)
-        if drawn.view("<u4")[::2].min() < self._remainder:  # one draw in 2**32 / n, so seldom
-            self._without_remainder(rng, drawn, unused)
-        np.right_shift(drawn, np.uint64(32), out=drawn)
-        drawn.reshape(size, self._n)[:] += self._first[:size]
-        return np.bincount(drawn.view(np.int64), minlength=drawn.size).reshape(size, self._n)
-
-    def _multiplied(self, rng: np.random.Generator, products: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
-        """Fill ``products``; gives the word that is left over when their number is odd."""
-        words = rng.integers(0, 1 << 64, size=(products.size + 1) // 2, dtype=np.uint64).view("<u4")
-        np.multiply(words[: products.size], np.uint64(self._n), out=products, dtype=np.uint64)
-        return words[products.size :]
-
-    def _without_remainder(
-        self, rng: np.random.Generator, drawn: npt.NDArray[np.uint64], unused: npt.NDArray[np.uint32]
-    ) -> None:
-        """Replace what was drawn from the remainder, as if it had never come: what follows moves up."""
-        follows = np.multiply(unused, np.uint64(self._n), dtype=np.uint64)
-        kept = np.empty(0, dtype=np.uint64)
-        more = drawn
-        while kept.size < drawn.size:
-            found = np.concatenate([more, follows])
-            kept = np.concatenate([kept, found[found.view("<u4")[::2] >= self._remainder]])
-            more = np.empty(64, dtype=np.uint64)
-            follows = more[:0]
-            self._multiplied(rng, more)
-        drawn[:] = kept[: drawn.size]
+def _draw(rng: np.random.Generator, size: int, n: int) -> IntArray:
+    """How often each of n rows is drawn when n are drawn with replacement: shape (size, n), each row sums to n."""
+    drawn = rng.integers(0, n, size=(size, n))
+    drawn += n * np.arange(size)[:, None]
+    return np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
 
 
-def _roc_auc(score: FloatArray, positive: BoolArray) -> Callable[[int], Statistic]:
+def _roc_auc(score: FloatArray, positive: BoolArray, size: int) -> Statistic:
     """Mann and Whitney's U over the number of pairs, with a tie worth one half.
 
     The smaller class is sorted and cumulated, the larger one looks up how much of it lies below: the table that is
-    read at random is then small. In integers, hence exact: pairs are counted twice, and a tie once.
+    read at random is then small. In integers, hence exact.
     """
     negatives = int((~positive).sum())
     rows = [slice(0, negatives), slice(negatives, None)]
@@ -151,38 +106,31 @@ def _roc_auc(score: FloatArray, positive: BoolArray) -> Callable[[int], Statisti
     many, few = rows if few_is_positive else rows[::-1]
     order = np.argsort(score[few], kind="stable")
     ranked = score[few][order]
-    looked_up = np.searchsorted(ranked, score[many], side="left")
-    tied = np.flatnonzero(ranked.take(looked_up, mode="clip") == score[many])
-    level_from, level = np.unique(looked_up[tied], return_inverse=True)
-    level_to = np.searchsorted(ranked, ranked[level_from], side="right")
-    end = ranked.size + 1  # of what is cumulated; what lies below each level of ties stands behind it in the same table
-    looked_up[tied] = end + level
+    below = np.searchsorted(ranked, score[many], side="left")
+    up_to = np.searchsorted(ranked, score[many], side="right")
+    tied = not np.array_equal(below, up_to)
+    drawn = np.empty((size, ranked.size), dtype=np.int64)
+    cumulated = np.zeros((size, ranked.size + 1), dtype=np.int64)
+    beaten = np.empty((size, below.size), dtype=np.int64)
 
-    def with_room(size: int) -> Statistic:
-        drawn = np.empty((size, ranked.size), dtype=np.int64)
-        table = np.zeros((size, end + level_from.size), dtype=np.int64)
-        beaten = np.empty((size, looked_up.size), dtype=np.int64)
+    def statistic(counts: IntArray) -> FloatArray:
+        b = len(counts)
+        counts[:, few].take(order, axis=1, out=drawn[:b], mode="clip")
+        np.cumsum(drawn[:b], axis=1, out=cumulated[:b, 1:])
+        few_drawn = cumulated[:b, -1]
+        cumulated[:b].take(below, axis=1, out=beaten[:b], mode="clip")
+        won = np.einsum("ij,ij->i", counts[:, many], beaten[:b])
+        if tied:
+            cumulated[:b].take(up_to, axis=1, out=beaten[:b], mode="clip")
+            won += np.einsum("ij,ij->i", counts[:, many], beaten[:b])
+        pairs = few_drawn * (positive.size - few_drawn) * (2 if tied else 1)
+        with np.errstate(invalid="ignore"):  # 0 / 0: one class was not drawn
+            return np.asarray((pairs - won if few_is_positive else won) / pairs, dtype=np.float64)
 
-        def statistic(counts: IntArray) -> FloatArray:
-            b = len(counts)
-            cumulated = table[:b, :end]
-            counts[:, few].take(order, axis=1, out=drawn[:b], mode="clip")
-            np.cumsum(drawn[:b], axis=1, out=cumulated[:, 1:])
-            few_drawn = cumulated[:, -1].copy()
-            np.add(cumulated.take(level_from, axis=1), cumulated.take(level_to, axis=1), out=table[:b, end:])
-            cumulated *= 2
-            table[:b].take(looked_up, axis=1, out=beaten[:b], mode="clip")
-            won = np.einsum("ij,ij->i", counts[:, many], beaten[:b])
-            pairs = 2 * few_drawn * (positive.size - few_drawn)
-            with np.errstate(invalid="ignore"):  # 0 / 0: one class was not drawn
-                return np.asarray((pairs - won if few_is_positive else won) / pairs, dtype=np.float64)
-
-        return statistic
-
-    return with_room
+    return statistic
 
 
-def _pr_auc(score: FloatArray, positive: BoolArray) -> Callable[[int], Statistic]:
+def _pr_auc(score: FloatArray, positive: BoolArray, size: int) -> Statistic:
     """Average precision: the mean over positive rows of the precision at their score, ties in one group."""
     negatives = int((~positive).sum())
     from_top = np.argsort(-score[negatives:], kind="stable")
@@ -190,42 +138,38 @@ def _pr_auc(score: FloatArray, positive: BoolArray) -> Callable[[int], Statistic
     negatives_from_top = np.argsort(-score[:negatives], kind="stable")
     last_tied = np.searchsorted(positives, positives, side="right") - 1
     negatives_above = np.searchsorted(-score[:negatives][negatives_from_top], positives, side="right")
+    drawn, true, at_tie, false_at = (np.empty((size, positives.size), dtype=np.int64) for _ in range(4))
+    precision = np.empty((size, positives.size))
+    negatives_drawn = np.empty((size, negatives), dtype=np.int64)
+    false = np.zeros((size, negatives + 1), dtype=np.int64)
 
-    def with_room(size: int) -> Statistic:
-        drawn, true, at_tie, false_at = (np.empty((size, positives.size), dtype=np.int64) for _ in range(4))
-        precision = np.empty((size, positives.size))
-        negatives_drawn = np.empty((size, negatives), dtype=np.int64)
-        false = np.zeros((size, negatives + 1), dtype=np.int64)
+    def statistic(counts: IntArray) -> FloatArray:
+        b = len(counts)
+        counts[:, negatives:].take(from_top, axis=1, out=drawn[:b], mode="clip")
+        np.cumsum(drawn[:b], axis=1, out=true[:b])
+        true[:b].take(last_tied, axis=1, out=at_tie[:b], mode="clip")
+        counts[:, :negatives].take(negatives_from_top, axis=1, out=negatives_drawn[:b], mode="clip")
+        np.cumsum(negatives_drawn[:b], axis=1, out=false[:b, 1:])
+        predicted = false[:b].take(negatives_above, axis=1, out=false_at[:b], mode="clip")
+        predicted += at_tie[:b]
+        np.maximum(predicted, 1, out=predicted)  # 0 only where nothing was drawn, which then weighs nothing
+        np.divide(at_tie[:b], predicted, out=precision[:b])
+        with np.errstate(invalid="ignore"):  # 0 / 0: no positive row was drawn
+            return np.asarray(np.einsum("ij,ij->i", drawn[:b], precision[:b]) / true[:b, -1], dtype=np.float64)
 
-        def statistic(counts: IntArray) -> FloatArray:
-            b = len(counts)
-            counts[:, negatives:].take(from_top, axis=1, out=drawn[:b], mode="clip")
-            np.cumsum(drawn[:b], axis=1, out=true[:b])
-            true[:b].take(last_tied, axis=1, out=at_tie[:b], mode="clip")
-            counts[:, :negatives].take(negatives_from_top, axis=1, out=negatives_drawn[:b], mode="clip")
-            np.cumsum(negatives_drawn[:b], axis=1, out=false[:b, 1:])
-            predicted = false[:b].take(negatives_above, axis=1, out=false_at[:b], mode="clip")
-            predicted += at_tie[:b]
-            np.maximum(predicted, 1, out=predicted)  # 0 only where nothing was drawn, which then weighs nothing
-            np.divide(at_tie[:b], predicted, out=precision[:b])
-            with np.errstate(invalid="ignore"):  # 0 / 0: no positive row was drawn
-                return np.asarray(np.einsum("ij,ij->i", drawn[:b], precision[:b]) / true[:b, -1], dtype=np.float64)
-
-        return statistic
-
-    return with_room
+    return statistic
 
 
-def _mean(loss: FloatArray) -> Callable[[int], Statistic]:
+def _mean(loss: FloatArray) -> Statistic:
     def statistic(counts: IntArray) -> FloatArray:
         return np.asarray(np.einsum("ij,j->i", counts, loss) / loss.size, dtype=np.float64)
 
-    return lambda _: statistic
+    return statistic
 
 
-_STATISTICS: dict[Metric, Callable[[FloatArray, BoolArray], Callable[[int], Statistic]]] = {
+_STATISTICS: dict[Metric, Callable[[FloatArray, BoolArray, int], Statistic]] = {
     "roc_auc": _roc_auc,
     "pr_auc": _pr_auc,
-    "log_loss": lambda score, positive: _mean(row_log_loss(score, positive)),
-    "brier": lambda score, positive: _mean(row_brier(score, positive)),
+    "log_loss": lambda score, positive, _: _mean(row_log_loss(score, positive)),
+    "brier": lambda score, positive, _: _mean(row_brier(score, positive)),
 }

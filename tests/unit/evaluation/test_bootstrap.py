@@ -114,12 +114,3 @@ def test_a_resample_of_one_class_has_no_value(metric: Metric) -> None:
 def test_what_cannot_be_measured_is_refused() -> None:
     with pytest.raises(EvaluationError, match="all 3 rows are positive"):
         bootstrap("roc_auc", [np.full(3, 0.5)], np.ones(3), resamples=10, seed=0)
-
-
-@pytest.mark.parametrize(("size", "n", "seed"), [(21, 3_001, 12), (1, 300_001, 0), (2, 200_003, 1), (5, 1, 0)])
-def test_the_rows_are_those_that_numpy_draws(size: int, n: int, seed: int) -> None:
-    """Also where words fall into the remainder: one of 63,021 with the first seed, several with the next two."""
-    counts = module._Draw(size, n)(np.random.default_rng(seed), size)
-    drawn = np.random.default_rng(seed).integers(0, n, size=(size, n))
-    assert np.array_equal(counts, np.array([np.bincount(row, minlength=n) for row in drawn]))
-    assert (module._Draw(size, n)(np.random.default_rng(seed + 1), size) != counts).any() or n == 1
