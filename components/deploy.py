@@ -24,10 +24,7 @@ class DeployResult:
 @component(
     job="release",
     role="release",
-    uses=(
-        "registry:promote",
-        "endpoint:deploy",
-    ),
+    uses=("registry:promote", "endpoint:deploy"),
 )
 def deploy(model: str, version: int, champion_version: int | None = None, again: bool = False) -> DeployResult:
     """Bring the version up, check it, make it champion and move the traffic to it, in this order.

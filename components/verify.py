@@ -20,10 +20,7 @@ class VerifyResult:
 @component(
     job="release",
     role="release",
-    uses=(
-        "registry:read",
-        "endpoint:verify",
-    ),
+    uses=("registry:read", "endpoint:verify"),
 )
 def verify(model: str, version: int) -> VerifyResult:
     """Replay the golden sample through the live endpoint; raises when an answer differs."""

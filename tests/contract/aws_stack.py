@@ -11,7 +11,7 @@ import boto3
 
 from seatrial.clouds.aws.stack import Roles, StackOutputs
 from seatrial.project import Rollout
-from tests import shells as shell
+from tests import shells
 from tests.contract import endpoint_samples, registry_samples
 from tests.unit.clouds.aws.stacks import model_table, stack_table
 
@@ -35,7 +35,7 @@ def prepared_stack(prefix: str, **more: Any) -> StackOutputs:
         stack_table(prefix=prefix, artifact_root=f"s3://{bucket}/dev", roles=roles, models=models, **more)
     )
     for model in MODELS:
-        shell.furnish(stack, model, GUARDED, **_clients(boto3.session.Session()))
+        shells.furnish(stack, model, GUARDED, **_clients(boto3.session.Session()))
     return stack
 
 
@@ -44,11 +44,11 @@ def furnished(stack: StackOutputs, session: Any) -> Iterator[None]:
     """The groups and alarms of the tests' models, and none of them afterwards: for an account that stays."""
     try:
         for model in MODELS:
-            shell.furnish(stack, model, GUARDED, **_clients(session))
+            shells.furnish(stack, model, GUARDED, **_clients(session))
         yield
     finally:
         for model in MODELS:
-            shell.clear(stack, model, **_clients(session))
+            shells.clear(stack, model, **_clients(session))
 
 
 def _clients(session: Any) -> dict[str, Any]:

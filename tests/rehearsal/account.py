@@ -11,7 +11,7 @@ from seatrial.clouds.aws.permissions import Permissions, derive, place_of
 from seatrial.clouds.aws.session import new_session
 from seatrial.clouds.aws.stack import Roles, StackOutputs
 from seatrial.project import Model, Project
-from tests import shells as shell
+from tests import shells
 
 Json = Any
 _SERVICE = "{}.amazonaws.com"
@@ -47,7 +47,7 @@ class Account:
             models={model.name: model_shell(self._prefix, model.name, guardrails=guardrails, pipelines=pipelines)},
         )
         clients = {name: self._clients[name] for name in ("sagemaker", "cloudwatch")}
-        shell.furnish(stack, model.name, model.rollout, **clients)
+        shells.furnish(stack, model.name, model.rollout, **clients)
         self._role("events")
         self.permissions = derive(opened, [model.name], place_of(stack))
         for role in self.permissions.roles():

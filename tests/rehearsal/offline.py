@@ -20,7 +20,7 @@ import seatrial
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.project import Rollout
 from seatrial.rehearsal.aws import Image, OfflineAws
-from tests import shells as shell
+from tests import shells
 from tests.unit.clouds.aws.stacks import ACCOUNT, IMAGE, model_table, stack_table
 
 BUCKET = "trial-artifacts"
@@ -117,7 +117,7 @@ def offline(root: Path, *, serve: tuple[str, ...] = ()) -> Iterator[Cloud]:
         models = model_table("trial", MODEL, guardrails=(), pipelines=pipelines)
         table = stack_table(artifact_root=f"s3://{BUCKET}/dev", models=models)
         (stacks / "aws.dev.json").write_text(json.dumps(table))
-        shell.furnish(
+        shells.furnish(
             StackOutputs.model_validate(table),
             MODEL,
             Rollout(),

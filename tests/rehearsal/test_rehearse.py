@@ -145,6 +145,17 @@ for each in (
     setattr(AwsStory, each, nothing)
 AwsStory._release_first = lambda self, _: setattr(self, "load", Load(nothing, []))
 """
+LOSES_A_POLICY = """
+from seatrial.clouds.aws.session import new_session
+from seatrial.rehearsal.story.stack import Stack
+sound = Stack.launching
+def without_a_policy(self, role):
+    iam = new_session().client("iam")
+    (name,) = iam.list_role_policies(RoleName="seatrial-dev-evaluation")["PolicyNames"]
+    iam.delete_role_policy(RoleName="seatrial-dev-evaluation", PolicyName=name)
+    return sound(self, role)
+Stack.launching = without_a_policy
+"""
 FORGETS_THE_RULE = (
     SKIPS_TO_THE_END
     + """
@@ -168,9 +179,10 @@ Stack.empty = empty_most
             "a server that fails under traffic was released",
             "guardrails = { error_rate",
         ),
+        (("", ""), LOSES_A_POLICY, "train", "access denied: role seatrial-dev-evaluation lacks", "Correct that"),
         (("", ""), FORGETS_THE_RULE, "destroy", "left behind: LogGroup forgotten", "fix it"),
     ],
-    ids=["a broken build that is sound", "no guardrail on errors", "something is left behind"],
+    ids=["a broken build that is sound", "no guardrail on errors", "a policy got lost", "something is left behind"],
 )
 def test_what_does_not_hold_is_found_and_named(
     stage: Shell, change: tuple[str, str], damage: str, where: str, what: str, todo: str

@@ -32,6 +32,7 @@ def main() -> int:
     parser.add_argument("--image", action="append", default=[], help="JSON: uri, container, and what else Image knows")
     parser.add_argument("--engine", default="auto", choices=CHOICES, help="what runs containers; none: namespaces")
     parser.add_argument("--speed", type=float, default=1.0, help="divides the service's own waits")
+    parser.add_argument("--every-role", action="store_true", help="hold roles without any policy to having none, too")
     parser.add_argument("--json", action="store_true", help="say it in one line of JSON, for programs")
     parser.add_argument("--until-eof", action="store_true", help="end when standard input ends")
     chosen = parser.parse_args()
@@ -48,7 +49,8 @@ def main() -> int:
     if chosen.until_eof:
         threading.Thread(target=_wait_for_end_of_input, args=(over,), daemon=True).start()
     try:
-        with serving(World(settled(images, chosen.engine), speed=chosen.speed), port=chosen.port) as url:
+        world = World(settled(images, chosen.engine), speed=chosen.speed, every_role=chosen.every_role)
+        with serving(world, port=chosen.port) as url:
             settings = environment(url)
             _say(json.dumps({"endpoint_url": url, "environment": settings}) if chosen.json else greeting(settings))
             over.wait()

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import parse_qs
 
 from botocore import xform_name
 
+from seatrial.rehearsal.aws.asked import asked
 from seatrial.rehearsal.aws.operations import Worth, worth
-from seatrial.rehearsal.aws.world import PLATFORM
 
 CALLS = "/seatrial/calls"
-_SCOPE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/([^/]+)/aws4_request")
-_FORM = "application/x-www-form-urlencoded"
-_SIGNED_AS = {"monitoring": "cloudwatch"}
-"""Services that sign with another name than boto3 gives them."""
-_RUNTIME = ("/invocations", "InvokeEndpoint")
+_SMITHY = re.compile(r"/service/[^/]+/operation/([^/]+)")
+_RUNTIME = "InvokeEndpoint"
 
 _Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -43,7 +38,7 @@ class Calls:
         if environ["PATH_INFO"] == CALLS:
             start_response("200 OK", [("Content-Type", "application/json")])
             return [json.dumps(self.counted()).encode()]
-        if PLATFORM not in environ.get("HTTP_USER_AGENT", ""):
+        if not asked(environ).platform:
             named = _operation(environ)
             if named is not None:
                 with self._lock:
@@ -60,34 +55,18 @@ class Calls:
         return found
 
     def _worth(self, service: str, operation: str) -> Worth:
-        if service == "sagemaker" and operation != _RUNTIME[1]:
+        if service == "sagemaker" and operation != _RUNTIME:
             return worth(self._responder, xform_name(operation))
         return Worth.EXECUTED if service == "sagemaker" else Worth.STORED
 
 
 def _operation(environ: dict[str, Any]) -> tuple[str, str] | None:
-    """(service, operation) of a signed request; for S3, which names none, the method and what it is about."""
-    scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
-    if scope is None:
+    """(service, operation) of a signed request; for S3 the method and what it is about."""
+    request = asked(environ)
+    if not request.key:
         return None
-    service = _SIGNED_AS.get(scope.group(1), scope.group(1))
-    target: str = environ.get("HTTP_X_AMZ_TARGET", "")
-    if target:
-        return service, target.rpartition(".")[2]
-    path: str = environ["PATH_INFO"]
-    if service == "sagemaker" and path.endswith(_RUNTIME[0]):
-        return service, _RUNTIME[1]
-    if path.startswith("/service/") and "/operation/" in path:  # Smithy RPC v2
-        return service, path.rpartition("/")[2]
-    if environ.get("CONTENT_TYPE", "").startswith(_FORM):
-        return service, _action(environ)
-    about = "object" if path.strip("/").count("/") else "bucket"
-    return service, f"{environ['REQUEST_METHOD']} {about}" if service == "s3" else environ["REQUEST_METHOD"]
-
-
-def _action(environ: dict[str, Any]) -> str:
-    """The operation that a form names; whoever reads the body next finds it whole."""
-    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    environ["wsgi.input"] = io.BytesIO(body)
-    named: list[str] = parse_qs(body.decode("utf-8", "replace")).get("Action", ["?"])
-    return named[0]
+    method: str = environ["REQUEST_METHOD"]
+    if request.service == "s3":
+        return "s3", f"{method} {'object' if request.parameters['Key'] else 'bucket'}"
+    smithy = _SMITHY.fullmatch(request.path)
+    return request.service, smithy.group(1) if smithy else request.operation or method

@@ -29,14 +29,23 @@ class OfflineAws:
     """
 
     def __init__(
-        self, images: Sequence[Image] = (), *, port: int = 0, speed: float = 1.0, engine: str = "auto"
+        self,
+        images: Sequence[Image] = (),
+        *,
+        port: int = 0,
+        speed: float = 1.0,
+        engine: str = "auto",
+        every_role: bool = False,
     ) -> None:
         """``port`` 0 takes a free one. ``speed`` divides the service's own waits, never a program's time.
 
         ``engine``: ``podman`` or ``docker`` for the images that name a container, ``none`` for namespaces, ``auto`` for
-        what there is.
+        what there is. ``every_role``: a role without any policy may do nothing; otherwise it may do everything, for
+        trials with roles that nobody furnished.
         """
         self._arguments = ["--port", str(port), "--speed", str(speed), "--engine", engine, "--json", "--until-eof"]
+        if every_role:
+            self._arguments.append("--every-role")
         for image in images:
             self._arguments += ["--image", image.model_dump_json()]
         self._process: subprocess.Popen[str] | None = None

@@ -47,8 +47,9 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
         if problems:
             return invalid(as_message(problems))
         if action.startswith(("create_", "update_")):
+            source = f"arn:aws:sagemaker:{self.region}:{self.current_account}:*"
             for key in ("RoleArn", "ExecutionRoleArn"):
-                problem = self.params.get(key) and role_problem(self.params[key], self.current_account, self.region)
+                problem = self.params.get(key) and role_problem(self.world.iam, self.params[key], source)
                 if problem:
                     return invalid(problem)
         return None

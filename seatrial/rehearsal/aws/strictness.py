@@ -9,8 +9,8 @@ from typing import Any
 
 import botocore.session
 
+from seatrial.rehearsal.aws.iam.authority import Authority
 from seatrial.rehearsal.aws.iam.conditions import NotUnderstood
-from seatrial.rehearsal.aws.iam.policy import trusts
 
 _SERVICE = "sagemaker.amazonaws.com"
 
@@ -96,20 +96,14 @@ def _refusal(value: Any, path: str, constraint: str) -> str:
     return f"Value {shown} at '{path}' failed to satisfy constraint: {constraint}"
 
 
-def role_problem(arn: str, account: str, region: str) -> str | None:
-    """Why SageMaker could not assume the role for a resource of this region, or None when it could."""
-    from moto.iam.models import iam_backends
-
+def role_problem(iam: Authority, arn: str, source: str) -> str | None:
+    """Why SageMaker could not assume the role for ``source``, or None when it could."""
     refusal = (
         f"Could not assume role {arn}. Please ensure that the role exists and allows principal "
         f"'{_SERVICE}' to assume the role."
     )
-    role = next((each for each in iam_backends[account]["aws"].roles.values() if each.arn == arn), None)
-    if role is None:
-        return refusal
-    source = {"aws:SourceAccount": account, "aws:SourceArn": f"arn:aws:sagemaker:{region}:{account}:*"}
     try:
-        trusted = trusts(str(role.assume_role_policy_document), "Service", _SERVICE, "sts:AssumeRole", source)
+        trusted = iam.trusts_service(arn, _SERVICE, source)
     except NotUnderstood as unknown:
         return f"{refusal} (The rehearsal does not understand {unknown}.)"
     return None if trusted else refusal

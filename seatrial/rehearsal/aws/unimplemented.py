@@ -5,11 +5,12 @@ moto raises, the server answers 500, and every client takes that for a passing f
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any
-from xml.sax.saxutils import escape
+
+from seatrial.rehearsal.aws import wire
+from seatrial.rehearsal.aws.asked import asked
 
 _LOG = logging.getLogger(__name__)
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -24,15 +25,8 @@ def saying_unsupported(app: Wsgi) -> Wsgi:
         except NotImplementedError as missing:
             told = f"The rehearsal does not support this operation: {missing}. See docs/rehearsal.md."
             _LOG.info("%s", told)
-        if "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", ""):
-            kind = "text/xml"
-            error = (
-                f"<Error><Type>Sender</Type><Code>UnsupportedOperation</Code><Message>{escape(told)}</Message></Error>"
-            )
-            body = f"<ErrorResponse>{error}</ErrorResponse>"
-        else:
-            kind, body = "application/json", json.dumps({"__type": "UnsupportedOperation", "message": told})
-        start_response("400 Bad Request", [("Content-Type", kind), ("x-amzn-errortype", "UnsupportedOperation")])
-        return [body.encode()]
+        line, headers, body = wire.error(asked(environ).style, 400, "UnsupportedOperation", told)
+        start_response(line, headers)
+        return [body]
 
     return answer

@@ -31,13 +31,16 @@ _ATTEMPTS = 3
 class World:
     """Shared by every request. Only `endpoint_url` is set late: the port is known when the server listens."""
 
-    def __init__(self, images: Sequence[Image], *, speed: float = 1.0) -> None:
-        """``speed`` divides the service's own waits (grace periods, retry intervals), never a program's time."""
+    def __init__(self, images: Sequence[Image], *, speed: float = 1.0, every_role: bool = False) -> None:
+        """``speed`` divides the service's own waits (grace periods, retry intervals), never a program's time.
+
+        ``every_role``: see `Authority`.
+        """
         self.images = tuple(images)
         self.speed = speed
         self.endpoint_url = ""
         self.faults = Faults()
-        self.iam = Authority(ACCOUNT)
+        self.iam = Authority(ACCOUNT, every_role=every_role)
         _sweep()
         self._folder = tempfile.TemporaryDirectory(prefix=_FOLDER)
         unlocked = Path(self._folder.name) / "lives-soon"

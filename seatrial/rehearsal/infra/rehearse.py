@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from seatrial.clouds.aws.session import new_session
 from seatrial.errors import SeatrialError
 from seatrial.rehearsal.aws import OfflineAws
 from seatrial.rehearsal.infra.analyzer import analyzing
@@ -107,6 +108,4 @@ def _checks(program: Path, settings: ProgramSettings) -> Iterator[Checks | None]
 
 
 def _s3(aws: OfflineAws, region: str) -> Any:
-    import boto3
-
-    return boto3.session.Session().client("s3", **aws.client_settings(region))
+    return new_session().client("s3", **aws.client_settings(region))

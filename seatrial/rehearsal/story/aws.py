@@ -353,7 +353,7 @@ class AwsStory:
 
     def _clear(self) -> None:
         # a promotion approves, and so starts one release more, which finds it serving
-        for execution in self._executions(f"{self._names.endpoint}-release"):
+        for execution in self._executions(self._names.pipeline("release")):
             self._pipelines.follow(execution, _Meanwhile(self._line))
         self._become({})  # who launches removes nothing; the account's owner does
         self._connect(self._builds.sound)
@@ -397,7 +397,7 @@ class AwsStory:
 
     def _approve(self, version: Version) -> Execution:
         """Approve a version, and follow the pipeline that the approval starts."""
-        name = f"{self._names.endpoint}-release"
+        name = self._names.pipeline("release")
         before = self._executions(name)
         self._cloud.registry.approve(self._model.name, version.number, note="the rehearsal's reviewer")
         end = time.monotonic() + _PATIENCE_S

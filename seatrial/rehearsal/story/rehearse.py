@@ -110,7 +110,7 @@ def rehearse(
     with (
         built(opened, place, _repository(settings)) as (builds, images),
         tempfile.TemporaryDirectory(prefix="seatrial-rehearsal-") as state,
-        OfflineAws(images, port=stage.port, speed=stage.speed, engine=place.engine or "none") as aws,
+        OfflineAws(images, port=stage.port, speed=stage.speed, engine=place.engine or "none", every_role=True) as aws,
         _environment(aws, region_of(settings)),
     ):
         infra, provider = stack_on(

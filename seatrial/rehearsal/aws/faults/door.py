@@ -7,11 +7,11 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import unquote
 
 from pydantic import ValidationError
 
-from seatrial.rehearsal.aws.faults import wire
+from seatrial.rehearsal.aws import wire
+from seatrial.rehearsal.aws.asked import Asked, asked
 from seatrial.rehearsal.aws.faults.fault import Fault, Kind
 from seatrial.rehearsal.aws.world import ACCOUNT, World
 
@@ -57,21 +57,31 @@ def with_faults(app: Wsgi, world: World) -> Wsgi:
             return [json.dumps(said).encode()]
         if not world.faults.for_requests:
             return app(environ, start_response)
-        asked = wire.read(environ)
-        fault = world.faults.take_for_request(asked.operation, asked.targets, platform=asked.platform)
+        request = asked(environ)
+        fault = world.faults.take_for_request(request.operation, _targets(request), platform=request.platform)
         if fault is None:
             return app(environ, start_response)
-        return _struck(fault, asked, app, environ, start_response)
+        return _struck(fault, request, app, environ, start_response)
 
     return answer
+
+
+def _targets(request: Asked) -> tuple[str, ...]:
+    """What a request may be aimed at."""
+    if request.style == "s3":
+        return (f"s3://{request.path.lstrip('/')}",)
+    if not request.parameters:
+        return tuple(request.path.split("/"))
+    values = [each if isinstance(each, list) else [each] for each in request.parameters.values()]
+    return tuple(text for each in values for text in each if isinstance(text, str))
 
 
 def _control(environ: dict[str, Any], world: World) -> tuple[str, Any]:
     method = environ["REQUEST_METHOD"]
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     if environ["PATH_INFO"] == INTERRUPT_SPOT:
-        asked = json.loads(body)
-        job = world.jobs.get((str(asked.get("Region")), "training", str(asked.get("TrainingJobName"))))
+        told = json.loads(body)
+        job = world.jobs.get((str(told.get("Region")), "training", str(told.get("TrainingJobName"))))
         return "200 OK", {"interrupted": job is not None and job.interrupt_spot()}
     if method == "POST":
         try:
@@ -85,16 +95,16 @@ def _control(environ: dict[str, Any], world: World) -> tuple[str, Any]:
 
 
 def _struck(
-    fault: Fault, asked: wire.Asked, app: Wsgi, environ: dict[str, Any], start_response: _Start
+    fault: Fault, request: Asked, app: Wsgi, environ: dict[str, Any], start_response: _Start
 ) -> Iterable[bytes]:
     if fault.kind in _ERRORS:
         json_error, xml_error, words = _ERRORS[fault.kind]
-        status, code = json_error if asked.style == "json" else xml_error
-        if asked.style == "query" and fault.kind is Kind.THROTTLING:
+        status, code = json_error if request.style == "json" else xml_error
+        if request.style == "query" and fault.kind is Kind.THROTTLING:
             status, code = 400, "Throttling"
-        target = asked.targets[0] if asked.targets else "*"
-        message = words.format(account=ACCOUNT, operation=asked.operation, target=target)
-        line, headers, body = wire.error(asked.style, status, code, message)
+        target = next(iter(_targets(request)), "*")
+        message = words.format(account=ACCOUNT, operation=request.operation, target=target)
+        line, headers, body = wire.error(request.style, status, code, message)
         start_response(line, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
     if fault.kind is Kind.NO_ANSWER:
@@ -104,7 +114,7 @@ def _struck(
         return app(environ, start_response)
     if fault.kind is Kind.CORRUPT_UPLOAD:
         done = list(app(environ, start_response))
-        _corrupt(unquote(environ["PATH_INFO"]))
+        _corrupt(request.path)
         return done
     list(app(environ, lambda *_: None))
     raise _hung_up(environ)

@@ -46,8 +46,10 @@ class Session:
 class Authority:
     """Decides and counts. Safe to share between threads."""
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: str, *, every_role: bool = False) -> None:
+        """``every_role``: a role without any policy may do nothing, as on AWS; otherwise it is held to nothing."""
         self._account = account
+        self._every_role = every_role
         self._minted: dict[str, Session] = {}
         self._credentials: dict[Session, dict[str, str]] = {}
         self._used: Counter[tuple[str, str, str]] = Counter()
@@ -98,9 +100,9 @@ class Authority:
         return next((each for each in roles if each.arn == arn), None)
 
     def enforced(self, arn: str) -> bool:
-        """Whether a role is held to its policies: it has some. One that was made without any is nobody's design."""
+        """Whether a role is held to its policies: it has some, or every role is."""
         role = self.role(arn)
-        return role is not None and bool(role.policies or role.managed_policies)
+        return role is not None and (self._every_role or bool(role.policies or role.managed_policies))
 
     def _statements(self, arn: str) -> tuple[Statement, ...]:
         role = self.role(arn)

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from seatrial.rehearsal.aws.faults import wire
+from seatrial.rehearsal.aws import wire
+from seatrial.rehearsal.aws.asked import Asked, asked
 from seatrial.rehearsal.aws.iam import objects
-from seatrial.rehearsal.aws.iam.asked import Asked, Signature, asked, signature
 from seatrial.rehearsal.aws.iam.authority import Authority, Denied, Session
 from seatrial.rehearsal.aws.iam.conditions import NotUnderstood
 from seatrial.rehearsal.aws.iam.needs import needs
@@ -24,19 +24,16 @@ def with_permissions(app: _Wsgi, authority: Authority, account: str) -> _Wsgi:
         if environ["PATH_INFO"] == PERMISSIONS:
             start_response("200 OK", [("Content-Type", "application/json")])
             return [json.dumps(authority.told()).encode()]
-        signed = signature(environ)
-        session = authority.session(signed.key) if signed is not None else None
+        request = asked(environ)
+        session = authority.session(request.key)
         enforced = session is not None and authority.enforced(session.role)
-        if signed is None or not (enforced or signed.service == "sts"):
-            return app(environ, start_response)
-        request = asked(environ, signed)
         if session is not None and request.operation == "GetCallerIdentity":
             return _identity(session, account, start_response)
         try:
             if session is not None and enforced:
                 _judge(request, session, authority, account)
             if request.service == "sts" and request.operation == "AssumeRole":
-                _judge_trust(request, signed, session, authority, account)
+                _judge_trust(request, session, authority, account)
         except Denied as denied:
             return _refused(str(denied), request.style, environ, start_response)
         return app(environ, start_response)
@@ -55,10 +52,8 @@ def _judge(request: Asked, session: Session, authority: Authority, account: str)
             authority.require(session, [listing])
 
 
-def _judge_trust(
-    request: Asked, signed: Signature, session: Session | None, authority: Authority, account: str
-) -> None:
-    """The role has a say, too. One that has no policies yet is nobody's design, and lets everybody in."""
+def _judge_trust(request: Asked, session: Session | None, authority: Authority, account: str) -> None:
+    """The role has a say, too, where it is held to its policies."""
     wanted = str(request.parameters.get("RoleArn", ""))
     if not authority.enforced(wanted):
         return
@@ -68,7 +63,7 @@ def _judge_trust(
     except NotUnderstood as unknown:
         raise Denied(f"the rehearsal's IAM does not understand {unknown} in the trust policy of {wanted}") from unknown
     if not trusted:
-        who = session.arn if session is not None else f"arn:aws:iam::{account}:user/{signed.key}"
+        who = session.arn if session is not None else f"arn:aws:iam::{account}:user/{request.key}"
         raise Denied(
             f"User: {who} is not authorized to perform: sts:AssumeRole on resource: {wanted} because the role's trust "
             "policy does not name it"

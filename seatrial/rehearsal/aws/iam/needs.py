@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from seatrial.rehearsal.aws.asked import Asked
 from seatrial.rehearsal.aws.iam import objects, sagemaker
-from seatrial.rehearsal.aws.iam.asked import Asked
 from seatrial.rehearsal.aws.iam.authority import Need
 
 Json = Any

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seatrial.rehearsal.aws.iam.asked import Asked
+from seatrial.rehearsal.aws.asked import Asked
 from seatrial.rehearsal.aws.iam.authority import Need
 from seatrial.rehearsal.aws.iam.conditions import Context
 

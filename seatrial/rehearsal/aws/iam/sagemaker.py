@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from seatrial.rehearsal.aws.iam.asked import Asked
+from seatrial.rehearsal.aws.asked import Asked
 from seatrial.rehearsal.aws.iam.authority import Need
 
 Json = Any

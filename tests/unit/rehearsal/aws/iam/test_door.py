@@ -9,6 +9,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from seatrial.rehearsal.aws import OfflineAws
+
 ROOT = {"AWS": "arn:aws:iam::123456789012:root"}
 SERVICE = {"Service": "sagemaker.amazonaws.com"}
 COPY = "open('/opt/ml/processing/out/x', 'w').write('made')"
@@ -105,6 +107,21 @@ def test_a_policy_that_is_not_understood_allows_nothing(bench: Any) -> None:
 def test_a_role_without_policies_and_the_owner_are_held_to_nothing(bench: Any) -> None:
     s3 = client(bench, role(bench, "bare"), "s3")
     assert s3.get_object(Bucket=bench.bucket, Key="in/a.txt")["Body"].read() == b"hello"
+
+
+def test_where_every_role_is_held_to_its_policies_one_without_any_may_do_nothing() -> None:
+    with OfflineAws(engine="none", every_role=True) as aws:
+        settings = aws.client_settings()
+        boto3.client("s3", **settings).create_bucket(Bucket="strict")
+        trust = json.dumps({"Statement": [{"Effect": "Allow", "Principal": ROOT, "Action": "sts:AssumeRole"}]})
+        made = boto3.client("iam", **settings).create_role(RoleName="bare", AssumeRolePolicyDocument=trust)
+        sts = boto3.client("sts", **settings)
+        told = sts.assume_role(RoleArn=made["Role"]["Arn"], RoleSessionName="me")["Credentials"]
+        keys = {"aws_access_key_id": told["AccessKeyId"], "aws_secret_access_key": told["SecretAccessKey"]}
+        s3 = boto3.client("s3", **{**settings, **keys}, aws_session_token=told["SessionToken"])
+        assert refused(s3.list_objects_v2, Bucket="strict")["Code"] == "AccessDenied"
+        (denied,) = aws.permissions()["denied"]
+        assert (denied["role"], denied["action"]) == ("bare", "s3:ListBucket")
 
 
 def test_a_role_is_assumed_by_those_whom_it_trusts(bench: Any) -> None:
