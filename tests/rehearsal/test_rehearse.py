@@ -116,7 +116,7 @@ OVERTAKES = """
 from seatrial.rehearsal.story.aws import AwsStory
 sound = AwsStory._judged_after_the_release
 def as_if_at_its_gate(self, execution):
-    self._judges = {step.name for step in self._pipelines.state(execution).steps}
+    self._judges = {step.name for step in self._engineer.state(execution).steps}
     return sound(self, execution)
 AwsStory._judged_after_the_release = as_if_at_its_gate
 """

@@ -7,30 +7,21 @@ and released again on the mended build.
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from seatrial import clouds
-from seatrial.clouds.aws.cloud import AwsCloud
-from seatrial.clouds.aws.names import Names
 from seatrial.clouds.aws.permissions import Permissions, derive, place_of, usage, uses
-from seatrial.clouds.aws.session import new_session
 from seatrial.clouds.aws.stack import StackOutputs
-from seatrial.clouds.base import Execution, Pipelines, Prepared, StepState, Version
-from seatrial.clouds.launch import error_of, run_of
+from seatrial.clouds.base import Execution, StepState, Version
 from seatrial.document.model import Document
 from seatrial.errors import RehearsalError
-from seatrial.package.read import Package
 from seatrial.project import Model, Project
 from seatrial.rehearsal.aws import OfflineAws
 from seatrial.rehearsal.story.builds import Builds
-from seatrial.rehearsal.story.load import Ask, Expected, Load, Refused
+from seatrial.rehearsal.story.engineer import Engineer
+from seatrial.rehearsal.story.load import Expected, Load
 from seatrial.rehearsal.story.stack import Stack
 from seatrial.rehearsal.story.timeline import Timeline
 from seatrial.reports.rehearsal import Phase
@@ -46,27 +37,8 @@ rollout would see."""
 _LONG_S = 8.0
 """A training that takes as long outlasts the release of what it made. The whole pipeline trains no less: begun beside
 that release, it comes to its gate after it."""
-_PATIENCE_S = 120.0
-_LOOK_S = 0.1
 _SHOWN = 8
 """Differences that a failure lists."""
-
-
-class _Meanwhile:
-    """A `Follower` that shows what goes on; the story tells what came of it. ``also`` hears of each step, too."""
-
-    def __init__(self, line: Timeline, also: Callable[[StepState], None] = lambda _: None) -> None:
-        self._line = line
-        self._also = also
-
-    def step(self, step: StepState) -> None:
-        """A step began, or its state changed."""
-        self._line.going_on(f"{step.name} {step.status}")
-        self._also(step)
-
-    def line(self, step: StepState, text: str) -> None:
-        """A job wrote a line."""
-        self._line.going_on(f"{step.name} {text.strip()}")
 
 
 class AwsStory:
@@ -94,22 +66,21 @@ class AwsStory:
         line: Timeline,
         state: Path,
     ) -> None:
-        self._opened, self._model, self._documents = opened, model, pipelines
-        self._aws, self._builds, self._line, self._state = aws, builds, line, state
-        self._infra = infra
+        self._opened, self._model = opened, model
+        self._aws, self._builds, self._line, self._infra = aws, builds, line, infra
+        self._engineer = Engineer(opened, model, pipelines, aws, infra.region, line, state)
         self._stack: StackOutputs
         self._permissions: Permissions
-        self._names: Names
-        self._cloud: AwsCloud
-        self._pipelines: Pipelines
         self.load: Load | None = None
         """Live traffic, once there is an endpoint."""
-        self._clients: dict[str, Any] = {}
         self._retraining: str | None = None
         self._judges: set[str] = set()
         """Steps of the training pipeline in which versions are compared."""
-        self.environment = aws.environment(infra.region)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
         """What other programs need to see what the story made; once there is a stack, `seatrial` too."""
+        return self._engineer.environment
 
     def tell(self, *, clear: bool) -> None:
         """Everything, in order; ``clear``: the destruction at the end, too.
@@ -167,11 +138,10 @@ class AwsStory:
             todo="Run: seatrial rehearse --infra --cloud aws",
         )
         self._stack = self._infra.outputs()
-        self._names = Names.of(self._stack, self._model.name)
         self._permissions = derive(self._opened, [self._model.name], place_of(self._stack))
-        self._become(self._infra.launching(self._stack.roles.launch))
-        self._connect(self._builds.sound)
-        release = self._deploy("release", {"version": 1})
+        self._engineer.become(self._infra.launching(self._stack.roles.launch))
+        self._engineer.connect(self._stack, self._builds.sound)
+        release = self._engineer.deploy("release", {"version": 1})
         self._line.tell(
             f"role {self._stack.roles.launch.rpartition('/')[2]} launches; an approval starts {release.pipeline}",
             self._stack.artifact_root,
@@ -179,9 +149,9 @@ class AwsStory:
 
     def _training(self, arguments: Mapping[str, Json]) -> str:
         """Start the training pipeline; gives the execution."""
-        prepared = self._deploy("train", {"release": False, **arguments})
+        prepared = self._engineer.deploy("train", {"release": False, **arguments})
         self._judges = {step for step, tasks in prepared.tasks.items() if "evaluate" in tasks}
-        return self._pipelines.start(prepared, secrets.token_hex(20))
+        return self._engineer.start(prepared)
 
     def _retrain_beside(self, step: StepState) -> None:
         """Start the whole pipeline once the first version's training is over, if that was long enough."""
@@ -190,18 +160,17 @@ class AwsStory:
 
     def _judged_after_the_release(self, execution: str) -> str:
         """The retraining; begun again where it came to its gate before there was a champion to compare with."""
-        state = self._pipelines.state(execution)
+        state = self._engineer.state(execution)
         if state is None or not any(step.name in self._judges for step in state.steps):
             return execution
-        self._pipelines.stop(execution)
-        self._pipelines.follow(execution, _Meanwhile(self._line))
+        self._engineer.stop(execution)
         self._line.tell("the retraining was at its gate before the first version was released: it begins again")
         return self._training({})
 
     def _trained(self, execution: str, which: str, also: Callable[[StepState], None] = lambda _: None) -> Version:
         """Follow the training pipeline to a registered version."""
-        ended = self._pipelines.follow(execution, _Meanwhile(self._line, also))
-        tasks = self._succeeded(ended)
+        ended = self._engineer.follow(execution, also)
+        tasks = self._engineer.succeeded(ended)
         jobs = [step for step in ended.steps if step.job]
         self._line.tell(
             f"the training pipeline ran {len(tasks)} tasks in {len(jobs)} jobs",
@@ -216,7 +185,7 @@ class AwsStory:
             todo="Let [rehearsal] first in model.toml make a model that passes the gate and that the whole pipeline "
             "clearly beats, such as one of fewer months.",
         )
-        version = self._cloud.registry.version(self._model.name, tasks["register"]["outputs"]["version"])
+        version = self._engineer.cloud.registry.version(self._model.name, tasks["register"]["outputs"]["version"])
         self._line.tell(f"registered v{version.number}, waiting for approval", f"package {version.digest}")
         return version
 
@@ -231,12 +200,12 @@ class AwsStory:
         return second
 
     def _release_first(self, version: Version) -> None:
-        ended = self._approve(version)
-        tasks = self._succeeded(ended)
+        ended = self._engineer.approve(version)
+        tasks = self._engineer.succeeded(ended)
         self._line.tell(tasks["verify"]["summary"], tasks["deploy"]["summary"])
-        package = self._package(version)
+        package = self._engineer.package(version)
         rows = package.golden.rows[:ROWS]
-        self.load = Load(self._caller, rows, callers=8, pause_s=_PAUSE_S)
+        self.load = Load(self._engineer.caller, rows, callers=8, pause_s=_PAUSE_S)
         self._expect(version)
         self._serving(version)
 
@@ -245,12 +214,12 @@ class AwsStory:
         before, after = f"v{champion.number} serves", "after the rollback"
         name = f"v{challenger.number} on a broken build"
         self.load.begin(before)
-        self._connect(self._builds.broken)
-        self._deploy("release", {"version": challenger.number})
+        self._engineer.connect(self._stack, self._builds.broken)
+        self._engineer.deploy("release", {"version": challenger.number})
         self._expect(challenger)
         self.load.reach(before, ENOUGH)
         self.load.begin(name)
-        ended = self._approve(challenger)
+        ended = self._engineer.approve(challenger)
         self.load.begin(after)
         self._rolled_back(ended, challenger, self.load.of(name))
         self.load.reach(after, ENOUGH)
@@ -272,7 +241,7 @@ class AwsStory:
             todo = "Set it in model.toml, for example: [rollout] guardrails = { error_rate = 0.01 }."
         if not seen.errors:
             todo = "The rehearsal's broken build did not break, so that nothing is shown: see rehearsal/story/sabotage."
-        released = self._cloud.endpoints.fingerprint(self._model.name)["digest"] == version.digest
+        released = self._engineer.cloud.endpoints.fingerprint(self._model.name)["digest"] == version.digest
         self._line.check(
             ended.status == "failed" and not released and seen.errors > 0,
             f"v{version.number} fails under traffic: {answers}",
@@ -281,10 +250,10 @@ class AwsStory:
             why="" if guarded else "No guardrail on error_rate watches the rollout.",
             todo=todo,
         )
-        told = error_of(self._pipelines, ended, self._tasks(ended))
+        told = self._engineer.error_of(ended)
         assert told is not None
-        errors = self._names.alarm("error_rate") if guarded else ""
-        raised = self._raised(errors) if guarded else ""
+        errors = self._engineer.names.alarm("error_rate") if guarded else ""
+        raised = self._engineer.raised(errors) if guarded else ""
         self._line.check(
             bool(raised) and errors in told.what,
             f"alarm {errors} rolled v{version.number} back",
@@ -296,20 +265,14 @@ class AwsStory:
             todo=told.todo,
         )
 
-    def _raised(self, alarm: str) -> str:
-        """Why an alarm went off the last time; empty when it never did."""
-        history = self._client("cloudwatch").describe_alarm_history(AlarmName=alarm, HistoryItemType="StateUpdate")
-        states = [json.loads(item["HistoryData"])["newState"] for item in history["AlarmHistoryItems"]]
-        return next((str(state["stateReason"]) for state in states if state["stateValue"] == "ALARM"), "")
-
     def _release_on_the_mended_build(self, version: Version) -> None:
         assert self.load is not None
-        self._connect(self._builds.sound)
-        prepared = self._deploy("release", {"version": version.number, "again": True})
+        self._engineer.connect(self._stack, self._builds.sound)
+        prepared = self._engineer.deploy("release", {"version": version.number, "again": True})
         name = f"canary of v{version.number}"
         self.load.begin(name)
-        execution = self._pipelines.start(prepared, secrets.token_hex(20))
-        self._succeeded(self._pipelines.follow(execution, _Meanwhile(self._line)))
+        execution = self._engineer.start(prepared)
+        self._engineer.succeeded(self._engineer.follow(execution))
         seen = self.load.of(name)
         self._line.check(
             seen.errors == 0 and len(seen.by_version) == 2,
@@ -353,11 +316,11 @@ class AwsStory:
 
     def _clear(self) -> None:
         # a promotion approves, and so starts one release more, which finds it serving
-        for execution in self._executions(self._names.pipeline("release")):
-            self._pipelines.follow(execution, _Meanwhile(self._line))
-        self._become({})  # who launches removes nothing; the account's owner does
-        self._connect(self._builds.sound)
-        self._cloud.endpoints.stop(self._model.name)
+        for execution in self._engineer.executions("release"):
+            self._engineer.follow(execution)
+        self._engineer.become({})  # who launches removes nothing; the account's owner does
+        self._engineer.connect(self._stack, self._builds.sound)
+        self._engineer.cloud.endpoints.stop(self._model.name)
         self._infra.empty()
         protected = self._infra.unprotect()
         if protected:
@@ -371,118 +334,26 @@ class AwsStory:
             why="What nobody removes costs money or clutters the account.",
         )
 
-    # means
-
-    def _become(self, credentials: Mapping[str, str]) -> None:
-        """Whom the adapters act as from the next connection on; nobody in particular: the account's owner."""
-        os.environ.pop("AWS_SESSION_TOKEN", None)
-        os.environ.update({**self._aws.environment(self._infra.region), **credentials})
-
-    def _connect(self, image: str) -> None:
-        """Take up the stack's outputs with this build of the image, as a person's next command would."""
-        place = self._state / "stacks" / f"aws.{self._stack.prefix}.json"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        self._stack = self._stack.model_copy(update={"image": image})
-        place.write_text(self._stack.model_dump_json(), encoding="utf-8")
-        self.environment["SEATRIAL_STACK"] = self._stack.model_dump_json(exclude_defaults=True)
-        self._cloud = cast(AwsCloud, clouds.load("aws", self._state))
-        self._pipelines = clouds.load_pipelines("aws", self._state)
-
-    def _deploy(self, pipeline: str, arguments: Mapping[str, Json]) -> Prepared:
-        model = self._model.name
-        run = run_of(self._opened, model, pipeline, self._documents[pipeline], {"model": model, **arguments})
-        prepared = self._pipelines.prepare(run)
-        self._pipelines.deploy(prepared)
-        return prepared
-
-    def _approve(self, version: Version) -> Execution:
-        """Approve a version, and follow the pipeline that the approval starts."""
-        name = self._names.pipeline("release")
-        before = self._executions(name)
-        self._cloud.registry.approve(self._model.name, version.number, note="the rehearsal's reviewer")
-        end = time.monotonic() + _PATIENCE_S
-        while not (started := self._executions(name) - before):
-            if time.monotonic() > end:
-                raise RehearsalError(
-                    f"the approval of v{version.number} started nothing",
-                    why=f"The rule is to start {name} within seconds.",
-                    todo="Look at the rule's pattern and its target's parameters.",
-                )
-            time.sleep(_LOOK_S)
-        self._line.tell(f"v{version.number} approved; the rule started {name}")
-        return self._pipelines.follow(started.pop(), _Meanwhile(self._line))
-
-    def _executions(self, pipeline: str) -> set[str]:
-        listed = self._client("sagemaker").list_pipeline_executions(PipelineName=pipeline)
-        return {each["PipelineExecutionArn"] for each in listed["PipelineExecutionSummaries"]}
-
-    def _succeeded(self, ended: Execution) -> dict[str, Mapping[str, Json]]:
-        """The tasks of an execution by name; of several, the last.
-
-        Raises:
-            TaskError: it did not succeed.
-        """
-        tasks = self._tasks(ended)
-        failed = error_of(self._pipelines, ended, tasks)
-        if failed is not None:
-            raise failed
-        return {task["name"]: task for task in tasks if task["state"] == "SUCCEEDED"}
-
-    def _tasks(self, ended: Execution) -> list[Mapping[str, Json]]:
-        return [task for step in ended.steps for task in self._pipelines.records(step)]
-
     def _serving(self, version: Version) -> None:
         """The registry and the endpoint agree on who serves."""
-        champion = self._cloud.registry.champion(self._model.name)
-        served = self._cloud.endpoints.fingerprint(self._model.name)
+        champion = self._engineer.cloud.registry.champion(self._model.name)
+        served = self._engineer.cloud.endpoints.fingerprint(self._model.name)
         named = "none" if champion is None else f"v{champion.number}"
         self._line.check(
             named == f"v{version.number}" and served["digest"] == version.digest and served["healthy"],
             f"v{version.number} is champion, and the endpoint serves its package",
             otherwise=f"v{version.number} was to serve; the champion is {named}, the endpoint serves {served}",
         )
-        listed = [(row["name"], row["version"]) for row in self._cloud.endpoints.list()]
-        known = [each.number for each in self._cloud.registry.versions(self._model.name)]
+        listed = [(row["name"], row["version"]) for row in self._engineer.cloud.endpoints.list()]
+        known = [each.number for each in self._engineer.cloud.registry.versions(self._model.name)]
         self._line.check(
             listed == [(self._model.name, str(version.number))] and version.number in known,
             "whoever lists endpoints and versions finds just that",
             otherwise=f"endpoints are listed as {listed}, versions as {known}",
         )
 
-    def _package(self, version: Version) -> Package:
-        return Package.open(self._cloud.registry.package_path(version), digest=version.digest)
-
     def _expect(self, version: Version) -> None:
         assert self.load is not None
-        package = self._package(version)
+        package = self._engineer.package(version)
         predictions = package.predict(package.signature.pack(self.load.rows)).tolist()
         self.load.expect(version.digest, Expected(f"v{version.number}", predictions, package.golden.tolerance))
-
-    def _client(self, service: str) -> Any:
-        if service not in self._clients:
-            self._clients[service] = new_session().client(service, **self._aws.client_settings(self._infra.region))
-        return self._clients[service]
-
-    def _caller(self) -> Ask:
-        from botocore.config import Config
-        from botocore.exceptions import ClientError
-
-        once = Config(retries={"total_max_attempts": 1})
-        runtime = new_session().client("sagemaker-runtime", config=once)  # as the role that launches
-
-        def ask(body: bytes) -> bytes:
-            try:
-                answer = runtime.invoke_endpoint(
-                    EndpointName=self._names.endpoint,
-                    Body=body,
-                    ContentType="application/json",
-                    Accept="application/json",
-                )
-            except ClientError as failed:
-                if failed.response["Error"]["Code"] == "ModelError":
-                    raise Refused from failed
-                raise
-            found: bytes = answer["Body"].read()
-            return found
-
-        return ask
