@@ -100,8 +100,19 @@ class Keys(pulumi.ComponentResource):
                 "Resource": "*",
                 "Condition": {"StringEquals": {"aws:SourceAccount": scope.account}},
             }
-            for service in ("budgets", "cloudwatch", "events")
+            for service in ("budgets", "cloudwatch")
         ]
+        # EventBridge says of no event whose it is; SNS says for which topic it encrypts
+        # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+        topics = scope.arn("sns", f"{scope.prefix}-*")
+        events = {
+            "Sid": "EventsNotifies",
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+            "Resource": "*",
+            "Condition": {"ArnLike": {"kms:EncryptionContext:aws:sns:topicArn": topics}},
+        }
         groups = scope.arn("logs", "log-group:*")
         logs = {
             "Sid": "LogGroupsOfThisAccount",
@@ -111,4 +122,4 @@ class Keys(pulumi.ComponentResource):
             "Resource": "*",
             "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
         }
-        return [*notify, logs]
+        return [*notify, events, logs]

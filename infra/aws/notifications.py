@@ -59,6 +59,19 @@ def publisher(scope: Scope, service: str, source: str) -> Statement:
     }
 
 
+def eventbridge() -> Statement:
+    """EventBridge, without conditions: it does not tell a topic on whose behalf it publishes, so none would ever hold.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sns-permissions
+    """
+    return {
+        "Sid": "EventsPublishes",
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sns:Publish",
+    }
+
+
 class Notifications(pulumi.ComponentResource):
     """The topic on which people hear of failures, alarms and the budget.
 
@@ -79,7 +92,7 @@ class Notifications(pulumi.ComponentResource):
             self,
             publisher(scope, "budgets", scope.arn("budgets", "*", region="")),
             publisher(scope, "cloudwatch", scope.arn("cloudwatch", f"alarm:{scope.prefix}-*")),
-            publisher(scope, "events", scope.arn("events", f"rule/{scope.prefix}-*")),
+            eventbridge(),
         )
         for email in scope.settings.emails:
             aws.sns.TopicSubscription(

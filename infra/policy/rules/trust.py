@@ -8,6 +8,8 @@ from rules.documents import KEYS, SHARED, TRUST, Statement, statements
 from rules.resources import Resource, Settings, resource_rule, strings
 
 _SOURCE = ("aws:SourceAccount", "aws:SourceArn", "aws:SourceOrgID", "aws:SourceOrgPaths")
+_TOPICS = ("aws:sns/topicPolicy:TopicPolicy", "aws:sns/topic:Topic")
+_EVENTBRIDGE = "events.amazonaws.com"
 _KEY_SOURCE = (
     *_SOURCE,
     "kms:CallerAccount",
@@ -43,13 +45,34 @@ def service_access_pinned(resource: Resource, _settings: Settings) -> Iterator[s
     """Services call a key for others in turn, and say so in an encryption context."""
     keys = _KEY_SOURCE if resource.type in KEYS else _SOURCE
     for statement in statements(resource, SHARED):
-        if statement.allows and (services := _services(statement)) and not statement.condition(*keys):
+        # of EventBridge a topic learns nothing that it could compare: see eventbridge-let-in
+        services = [each for each in _services(statement) if each != _EVENTBRIDGE or resource.type not in _TOPICS]
+        if statement.allows and services and not statement.condition(*keys):
             yield f"{statement.label} lets {', '.join(services)} in without aws:SourceAccount or aws:SourceArn"
     if resource.type == "aws:lambda/permission:Permission":
         principal = resource.props.get("principal")
         pinned = resource.given("sourceAccount") or resource.given("sourceArn")
         if isinstance(principal, str) and principal.endswith(".amazonaws.com") and not pinned:
             yield f"it lets {principal} call the function without sourceArn or sourceAccount"
+
+
+@resource_rule(
+    "eventbridge-let-in",
+    "EventBridge publishes on a topic as it comes: its events arrive.",
+    *_TOPICS,
+    *KEYS,
+)
+def eventbridge_let_in(resource: Resource, _settings: Settings) -> Iterator[str]:
+    """EventBridge tells neither a topic nor its key on whose behalf it publishes. A condition on that lets nothing in.
+
+    Rules count failed invocations then, and nobody hears of what failed.
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sns-permissions
+    https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+    """
+    for statement in statements(resource, SHARED):
+        asked = sorted({key for _, key, _ in statement.conditions} & {each.lower() for each in _SOURCE})
+        if statement.allows and _EVENTBRIDGE in _services(statement) and asked:
+            yield f"{statement.label} lets {_EVENTBRIDGE} in by {', '.join(asked)}: it says none, so nothing arrives"
 
 
 @resource_rule(
@@ -108,4 +131,4 @@ def _services(statement: Statement) -> tuple[str, ...]:
     return statement.principals.get("Service", ())
 
 
-POLICIES = (trust_confused_deputy, service_access_pinned, oidc_trust_pinned, oidc_audience)
+POLICIES = (trust_confused_deputy, service_access_pinned, eventbridge_let_in, oidc_trust_pinned, oidc_audience)

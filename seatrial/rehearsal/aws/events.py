@@ -19,6 +19,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from seatrial.rehearsal.aws.topics import publish
 from seatrial.rehearsal.aws.world import ACCOUNT, World
 
 _LOG = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def delivering(world: World) -> Iterator[None]:
         topics = [each for each in rule.targets if _TOPIC in each["Arn"]]
         if topics and rule.event_pattern.matches_event(event):
             for target in topics:
-                _publish(world, target, event)
+                publish(world, _SERVICE, str(rule.arn), target["Arn"], _words(target, event))
         others = [each for each in rule.targets if each not in pipelines and each not in topics]
         transformed = [each for each in others if transform_input and "InputTransformer" in each]
         _send(original, rule, transformed, event, transform=True)
@@ -108,25 +109,19 @@ def _start_pipeline(world: World, rule: str, target: Mapping[str, Any], event: M
         _LOG.warning("the event %s could not start %s: %s", event.get("detail-type"), target["Arn"], refused)
 
 
-def _publish(world: World, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
-    """Send an event to a topic, in the words that the target asks for."""
+def _words(target: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+    """What a topic is told of an event, as the target asks for it."""
     from moto.events.utils import EventTemplateParser
 
     told: dict[str, Any] = {key: value for key, value in event.items() if key != "ingestion-time"}
     told["time"] = datetime.fromtimestamp(float(event["time"]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    message = json.dumps(told)
     if "InputTransformer" in target:
         wanted = target["InputTransformer"]
         known = {**event, "time": told["time"]}
-        message = json.dumps(EventTemplateParser.parse(wanted["InputTemplate"], wanted.get("InputPathsMap", {}), known))
-    elif "InputPath" in target:
-        message = _value(target["InputPath"], told)
-    elif "Input" in target:
-        message = target["Input"]
-    try:
-        world.client("sns", target["Arn"].split(":")[3]).publish(TopicArn=target["Arn"], Message=message)
-    except (ClientError, BotoCoreError) as refused:
-        _LOG.warning("the event %s could not reach %s: %s", event.get("detail-type"), target["Arn"], refused)
+        return json.dumps(EventTemplateParser.parse(wanted["InputTemplate"], wanted.get("InputPathsMap", {}), known))
+    if "InputPath" in target:
+        return _value(target["InputPath"], told)
+    return str(target["Input"]) if "Input" in target else json.dumps(told)
 
 
 def _value(value: str, event: Mapping[str, Any]) -> str:

@@ -16,15 +16,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from seatrial.rehearsal.aws.alarms.rule import judge
 from seatrial.rehearsal.aws.alarms.samples import Samples
 from seatrial.rehearsal.aws.events import event_of
+from seatrial.rehearsal.aws.topics import publish
 from seatrial.rehearsal.aws.world import ACCOUNT, World
 
 _LOG = logging.getLogger(__name__)
 _LOOK_S = 0.1
+_SERVICE = "cloudwatch.amazonaws.com"
 
 
 @contextmanager
@@ -159,7 +159,4 @@ def _notify(world: World, alarm: Any, before: Mapping[str, Any], action: str) ->
         },
     }
     subject = f'{alarm.state_value}: "{alarm.name}" in {alarm.region_name}'[:100]
-    try:
-        world.client("sns", alarm.region_name).publish(TopicArn=action, Subject=subject, Message=json.dumps(message))
-    except (ClientError, BotoCoreError) as refused:
-        _LOG.warning("the alarm %s could not notify %s: %s", alarm.name, action, refused)
+    publish(world, _SERVICE, str(alarm.alarm_arn), action, json.dumps(message), Subject=subject)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,17 +104,34 @@ def trusts(text: str, kind: str, principal: str, action: str, context: Context) 
     Raises:
         NotUnderstood: it holds what this evaluator does not know.
     """
+    return _lets(text, _TRUST, kind, principal, action, "*", context)
+
+
+def lets_in(text: str, service: str, action: str, resource: str, context: Context) -> bool:
+    """Whether a resource's own policy lets a service do this with it; what services say of themselves is ``context``.
+
+    Raises:
+        NotUnderstood: it holds what this evaluator does not know.
+    """
+    return _lets(text, _TRUST | {"Resource"}, "Service", service, action, resource, context)
+
+
+def _lets(
+    text: str, known: Collection[str], kind: str, principal: str, action: str, resource: str, context: Context
+) -> bool:
     applying = []
     for given in _statements(text):
-        unknown = set(given) - _TRUST
+        unknown = set(given) - set(known)
         if unknown:
-            raise NotUnderstood(f"the element {', '.join(sorted(unknown))} of a trust policy")
+            raise NotUnderstood(f"the element {', '.join(sorted(unknown))} of a trust policy or a resource's own")
         refuse_unknown(given.get("Condition", {}))
         trusted = given.get("Principal", {})
-        named = ["*"] if trusted == "*" else values(trusted.get(kind, []))
+        everybody = trusted == "*" or "*" in values(trusted.get("AWS", []))
+        named = ["*"] if everybody else values(trusted.get(kind, []))
         if (
             any(_names(each, principal) for each in named)
             and any(action_like(each, action) for each in values(given.get("Action", [])))
+            and any(resource_like(each, resource) for each in values(given.get("Resource", "*")))
             and hold(given.get("Condition", {}), context)
         ):
             applying.append(given.get("Effect") == "Allow")

@@ -72,25 +72,23 @@ class Recorder(mocks.MockMonitor):
 
     def __init__(self) -> None:
         super().__init__(Echo())
-        self.kept: list[dict[str, Any]] = []
+        self.kept: dict[str, dict[str, Any]] = {}
+        """By URN: Pulumi's mocks begin a stack themselves. Registrations come from several threads."""
 
     def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> Any:  # noqa: N802
         for transform in self.get_registered_transforms():
             self._transform(transform, request)
         answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
-        self.kept = [each for each in self.kept if each["urn"] != answer.urn]  # Pulumi's mocks begin a stack themselves
-        self.kept.append(
-            {
-                "urn": answer.urn,
-                "type": request.type,
-                "name": request.name,
-                "inputs": plain(json_format.MessageToDict(request.object)),
-                "parent": request.parent,
-                "protect": bool(request.protect),
-                "dependencies": list(request.dependencies),
-                "property_dependencies": {name: list(each.urns) for name, each in request.propertyDependencies.items()},
-            }
-        )
+        self.kept[answer.urn] = {
+            "urn": answer.urn,
+            "type": request.type,
+            "name": request.name,
+            "inputs": plain(json_format.MessageToDict(request.object)),
+            "parent": request.parent,
+            "protect": bool(request.protect),
+            "dependencies": list(request.dependencies),
+            "property_dependencies": {name: list(each.urns) for name, each in request.propertyDependencies.items()},
+        }
         return answer
 
     def _transform(self, transform: Any, request: resource_pb2.RegisterResourceRequest) -> None:
@@ -102,9 +100,9 @@ class Recorder(mocks.MockMonitor):
             request.object.CopyFrom(_sync_await(rpc.serialize_properties(changed.props, {})))
 
     def RegisterResourceOutputs(self, request: resource_pb2.RegisterResourceOutputsRequest) -> Any:  # noqa: N802
-        for each in self.kept:
-            if each["urn"] == request.urn and each["type"] == "pulumi:pulumi:Stack":
-                each["inputs"] = plain(json_format.MessageToDict(request.outputs))
+        kept = self.kept.get(request.urn)
+        if kept is not None and kept["type"] == "pulumi:pulumi:Stack":
+            kept["inputs"] = plain(json_format.MessageToDict(request.outputs))
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
 
@@ -139,7 +137,7 @@ def main(stack: str, preview: bool, everything: bool) -> None:
         await run_in_stack(execute)
 
     asyncio.run(program())
-    json.dump(recorder.kept, sys.stdout)
+    json.dump(list(recorder.kept.values()), sys.stdout)
 
 
 if __name__ == "__main__":

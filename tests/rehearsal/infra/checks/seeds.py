@@ -288,9 +288,31 @@ SEEDS: dict[str, tuple[str, Damage]] = {
             Condition={"StringEqualsIfExists": {"aws:SourceAccount": "123456789012"}},
         ),
     ),
-    "events of any account on the topic": (
+    "alarms of any account on the topic": (
         "service-access-pinned",
-        lambda p: p.statement("TopicPolicy", "notifications-policy", "EventsPublishes", Condition=None),
+        lambda p: p.statement("TopicPolicy", "notifications-policy", "CloudwatchPublishes", Condition=None),
+    ),
+    "a topic that asks EventBridge what it never says": (
+        "eventbridge-let-in",
+        lambda p: p.statement(
+            "TopicPolicy",
+            "notifications-policy",
+            "EventsPublishes",
+            Condition={"StringEquals": {"aws:SourceAccount": "123456789012"}},
+        ),
+    ),
+    "a key that asks EventBridge what it never says": (
+        "eventbridge-let-in",
+        lambda p: p.statement(
+            "Key",
+            "operations-key",
+            "EventsNotifies",
+            Condition={"StringEquals": {"aws:SourceAccount": "123456789012"}},
+        ),
+    ),
+    "a key with which EventBridge publishes anywhere": (
+        "service-access-pinned",
+        lambda p: p.statement("Key", "operations-key", "EventsNotifies", Condition=None),
     ),
     "access logs of any account": (
         "service-access-pinned",

@@ -69,6 +69,21 @@ class Bench:
     def client(self, service: str) -> Any:
         return boto3.client(service, **self.aws.client_settings())
 
+    def topic(self, name: str) -> str:
+        """A topic on which EventBridge may publish."""
+        sns = self.client("sns")
+        arn = str(sns.create_topic(Name=name)["TopicArn"])
+        allowed = {
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": arn,
+        }
+        sns.set_topic_attributes(
+            TopicArn=arn, AttributeName="Policy", AttributeValue=json.dumps({"Statement": [allowed]})
+        )
+        return arn
+
     def processing_request(self, name: str, code: str, **more: Any) -> dict[str, Any]:
         """A job that runs ``code``, uploaded as its input 'code', with one more input folder and one output folder."""
         self.s3.put_object(Bucket=self.bucket, Key=f"code/{name}/program.py", Body=code.encode())

@@ -149,7 +149,7 @@ def test_a_failed_execution_and_a_trained_model_reach_a_topic(bench: Any) -> Non
     heard: list[tuple[str, str]] = []
     queue = sqs.create_queue(QueueName="ended")["QueueUrl"]
     queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    topic = sns.create_topic(Name="ended")["TopicArn"]
+    topic = bench.topic("ended")
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn, Attributes={"RawMessageDelivery": "true"})
     failing = _pipeline(bench, "told-failing")
     _rule(

@@ -134,7 +134,7 @@ def test_a_schedule_starts_its_pipeline_again_and_again_until_it_is_disabled(ben
 def test_a_schedule_tells_a_topic_and_a_wrong_expression_is_refused(bench: Any) -> None:
     url, arn = queue(bench, "scheduled")
     sns, events = bench.client("sns"), bench.client("events")
-    topic = sns.create_topic(Name="scheduled")["TopicArn"]
+    topic = bench.topic("scheduled")
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
     events.put_rule(Name="told", ScheduleExpression="cron(* * * * ? *)")
     events.put_targets(Rule="told", Targets=[{"Id": "1", "Arn": topic}])
@@ -150,7 +150,7 @@ def test_a_rule_tells_a_topic_in_the_words_that_its_target_asks_for(bench: Any) 
     """And says nothing of events that its pattern does not name."""
     url, arn = queue(bench, "words")
     sns, events = bench.client("sns"), bench.client("events")
-    topic = sns.create_topic(Name="words")["TopicArn"]
+    topic = bench.topic("words")
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
     events.put_rule(Name="words", EventPattern=json.dumps({"source": ["mine"], "detail": {"kind": ["wanted"]}}))
     transformed = {"InputPathsMap": {"who": "$.detail.who"}, "InputTemplate": '{"hello": "<who>"}'}
