@@ -156,6 +156,34 @@ def without_a_policy(self, role):
     return sound(self, role)
 Stack.launching = without_a_policy
 """
+ASKS_WHOSE_EVENT_IT_IS = (
+    SKIPS_TO_THE_END
+    + """
+import json
+from seatrial.clouds.aws.session import new_session
+from seatrial.rehearsal.story import stack
+stack._PATIENCE_S = 2.0
+def a_failing_pipeline(self, *_):
+    session, role = new_session(), self._stack.roles.pipeline
+    there = self._aws.client_settings("eu-central-1")
+    sagemaker, sns = (session.client(each, **there) for each in ("sagemaker", "sns"))
+    (topic,) = (each["TopicArn"] for each in sns.list_topics()["Topics"] if "notifications" in each["TopicArn"])
+    said = json.loads(sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"])
+    for each in said["Statement"]:
+        if each["Sid"] == "EventsPublishes":
+            each["Condition"] = {"StringEquals": {"aws:SourceAccount": self._stack.account}}
+    step = {"Name": "no", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}
+    definition = {"Version": "2020-12-01", "Steps": [step]}
+    given = {"PipelineDefinition": json.dumps(definition), "RoleArn": role, "ClientRequestToken": "r" * 32}
+    sagemaker.create_pipeline(PipelineName="seatrial-dev-fails", **given)
+    def fails():
+        return sagemaker.start_pipeline_execution(PipelineName="seatrial-dev-fails")["PipelineExecutionArn"]
+    self._told(fails())
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(said))
+    self._told(fails())
+AwsStory._release_on_a_broken_build = a_failing_pipeline
+"""
+)
 FORGETS_THE_RULE = (
     SKIPS_TO_THE_END
     + """
@@ -180,9 +208,22 @@ Stack.empty = empty_most
             "guardrails = { error_rate",
         ),
         (("", ""), LOSES_A_POLICY, "train", "access denied: role seatrial-dev-evaluation lacks", "Correct that"),
+        (
+            ("", ""),
+            ASKS_WHOSE_EVENT_IT_IS,
+            "sabotage",
+            "nobody was told of arn:aws:sagemaker",
+            "policies let in",
+        ),
         (("", ""), FORGETS_THE_RULE, "destroy", "left behind: LogGroup forgotten", "fix it"),
     ],
-    ids=["a broken build that is sound", "no guardrail on errors", "a policy got lost", "something is left behind"],
+    ids=[
+        "a broken build that is sound",
+        "no guardrail on errors",
+        "a policy got lost",
+        "EventBridge is shut out",
+        "something is left behind",
+    ],
 )
 def test_what_does_not_hold_is_found_and_named(
     stage: Shell, change: tuple[str, str], damage: str, where: str, what: str, todo: str

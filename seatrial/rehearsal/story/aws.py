@@ -39,6 +39,8 @@ _LONG_S = 8.0
 that release, it comes to its gate after it."""
 _SHOWN = 8
 """Differences that a failure lists."""
+_EVIDENCE = 120
+"""Characters of a notification that are shown."""
 
 
 class AwsStory:
@@ -137,6 +139,7 @@ class AwsStory:
             otherwise=f"after the up, state and cloud disagree: {'; '.join(differences[:_SHOWN])}",
             todo="Run: seatrial rehearse --infra --cloud aws",
         )
+        self._infra.listen()
         self._stack = self._infra.outputs()
         self._permissions = derive(self._opened, [self._model.name], place_of(self._stack))
         self._engineer.become(self._infra.launching(self._stack.roles.launch))
@@ -263,6 +266,20 @@ class AwsStory:
             otherwise=f"v{version.number} was ended by something else than the guardrail on errors: {told.what}",
             why=told.why,
             todo=told.todo,
+        )
+        self._told(ended.id, errors)
+
+    def _told(self, *what: str) -> None:
+        """People were told of a failed execution and of an alarm."""
+        heard = {each: self._infra.told_of(each) for each in what}
+        missing = [each for each, text in heard.items() if not text]
+        self._line.check(
+            not missing,
+            "the topic for notifications told of the failure and of the alarm",
+            *(text[:_EVIDENCE] for text in heard.values()),
+            otherwise=f"nobody was told of {' and of '.join(missing)}",
+            why="The topic for notifications is where people hear of failures; it stayed silent.",
+            todo="Look at the rule's pattern and target, and at whom the topic's and its key's policies let in.",
         )
 
     def _release_on_the_mended_build(self, version: Version) -> None:

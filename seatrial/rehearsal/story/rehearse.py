@@ -38,7 +38,7 @@ _PROVEN = (
 _PROVEN_OF_THE_IMAGE = "the image itself: every job and server was a container of it, and answered to its words"
 _NOT_PROVEN_OF_THE_IMAGE = "the image: jobs and servers ran this machine's Python on the project's folder"
 _NOT_PROVEN = (
-    "IAM beyond the roles' own and trust policies: policies of buckets, keys and organisations",
+    "IAM beyond the roles' own and trust policies and the topics': policies of buckets, keys and organisations",
     "start-up times, quotas, instance capacity, VPC and KMS settings: accepted, without effect",
     "eventual consistency, and the exact wording of AWS's errors",
     "Pulumi's own engine and the AWS provider: the program ran against an engine of ours",

@@ -5,11 +5,13 @@ What the engine sees of it is what it sees of a real one: the outputs, read as a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from seatrial.clouds.aws.session import new_session
 from seatrial.clouds.aws.stack import StackOutputs
+from seatrial.errors import RehearsalError
 from seatrial.rehearsal.aws import OfflineAws
 from seatrial.rehearsal.infra.compare import compared
 from seatrial.rehearsal.infra.compare import differences as found_differences
@@ -18,6 +20,11 @@ from seatrial.rehearsal.infra.provider.aws import AwsProvider
 
 Json = Any
 _BUCKET = "aws:s3/bucket:Bucket"
+_TOPIC = "aws:sns/topic:Topic"
+_NOTIFICATIONS = "notifications"
+_EAR = "seatrial-rehearsal"
+_PATIENCE_S = 20.0
+_WAIT_S = 1
 
 
 class Stack:
@@ -29,9 +36,12 @@ class Stack:
         self.region = region
         self._clients = {
             name: new_session().client(name, **aws.client_settings(region))
-            for name in ("s3", "sts", "sagemaker", "application-autoscaling", "logs")
+            for name in ("s3", "sts", "sagemaker", "application-autoscaling", "logs", "sns", "sqs")
         }
         self._before = provider.inventory()
+        self._ear: tuple[str, str] | None = None
+        """Queue and subscription by which the rehearsal hears what people are told."""
+        self._heard: list[str] = []
 
     def up(self) -> Applied:
         """As ``pulumi up`` would.
@@ -62,8 +72,48 @@ class Stack:
             "AWS_SESSION_TOKEN": told["SessionToken"],
         }
 
+    def listen(self) -> None:
+        """Subscribe to the stack's notifications, as a person's mailbox is.
+
+        Raises:
+            RehearsalError: it has none.
+        """
+        topic = next((e.id for e in self._infra.resources if (e.type, e.name) == (_TOPIC, _NOTIFICATIONS)), None)
+        if topic is None:
+            raise RehearsalError(
+                f"the stack has no topic '{_NOTIFICATIONS}'",
+                why="People hear there of pipelines, jobs and endpoints that failed, and of alarms.",
+                todo="Declare it in the program, as infra/aws/notifications.py does.",
+            )
+        sqs, sns = self._clients["sqs"], self._clients["sns"]
+        queue = sqs.create_queue(QueueName=_EAR)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        raw = {"RawMessageDelivery": "true"}
+        made = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=raw, ReturnSubscriptionArn=True)
+        self._ear = (queue, made["SubscriptionArn"])
+
+    def told_of(self, what: str) -> str:
+        """What people were told that holds this text; empty when nothing came for a while."""
+        assert self._ear is not None
+        end = time.monotonic() + _PATIENCE_S
+        while True:
+            found = next((each for each in self._heard if what in each), "")
+            if found or time.monotonic() > end:
+                return found
+            answer = self._clients["sqs"].receive_message(
+                QueueUrl=self._ear[0], MaxNumberOfMessages=10, WaitTimeSeconds=_WAIT_S
+            )
+            for each in answer.get("Messages", []):
+                self._heard.append(each["Body"])
+                self._clients["sqs"].delete_message(QueueUrl=self._ear[0], ReceiptHandle=each["ReceiptHandle"])
+
     def empty(self) -> None:
         """Remove what the engine keeps for good: pipelines, versions, everything in buckets; and the jobs' logs."""
+        if self._ear is not None:
+            queue, subscription = self._ear
+            self._clients["sns"].unsubscribe(SubscriptionArn=subscription)
+            self._clients["sqs"].delete_queue(QueueUrl=queue)
+            self._ear = None
         sagemaker, s3, logs = (self._clients[name] for name in ("sagemaker", "s3", "logs"))
         for pipeline in sagemaker.list_pipelines()["PipelineSummaries"]:
             sagemaker.delete_pipeline(PipelineName=pipeline["PipelineName"], ClientRequestToken="r" * 32)
