@@ -100,7 +100,8 @@ class App:
             if not read and not answer.linger and _declared_bytes(dict(scope["headers"])) > self._settings.inline_bytes:
                 answer = replace(answer, linger=True)  # a body that nobody wants: do not read it to its end
             await self._send(answer, scope, receive, send)
-        self._write_access(scope, answer, read, time.perf_counter() - started)
+        if answer is not self._healthy:  # platforms ask every few seconds: the log would hold little else
+            self._write_access(scope, answer, read, time.perf_counter() - started)
 
     def predict(self, body: bytes) -> Answer:
         """Parse, check, predict, encode: the part of a request that needs a processor and no socket."""

@@ -40,12 +40,17 @@ class Watched:
         log: Callable[[list[str]], None],
         limit_s: float | None,
         grace_s: float,
+        gather_s: float = 0.0,
     ) -> None:
-        """Give each line to ``log``; after ``limit_s`` or a stop send SIGTERM, and SIGKILL ``grace_s`` later."""
+        """Give each line to ``log``; after ``limit_s`` or a stop send SIGTERM, and SIGKILL ``grace_s`` later.
+
+        ``gather_s``: lines may wait so long for others, to be logged together.
+        """
         self._running = running
         self._log = log
         self._deadline = None if limit_s is None else time.monotonic() + limit_s
         self._grace_s = grace_s
+        self._gather_s = gather_s
         self._why: str | None = None
         self._kill_at: float | None = None
         self._lock = threading.Lock()
@@ -68,7 +73,7 @@ class Watched:
         pipe = self._running.process.stdout
         assert pipe is not None
         tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        rest = b""
+        rest, held, due = b"", list[str](), 0.0
         while True:
             readable, _, _ = select.select([pipe], [], [], _TICK_S)
             if readable:
@@ -78,10 +83,16 @@ class Watched:
                     complete, rest = [rest], b""
                 lines = [line.decode("utf-8", "replace").rstrip("\r") for line in complete]
                 tail.extend(line for line in lines if line.strip())
-                if lines:
-                    self._log(lines)
+                if lines and not held:
+                    due = time.monotonic() + self._gather_s
+                held += lines
+                if held and not chunk:
+                    self._log(held)
                 if not chunk:
                     break
+            if held and time.monotonic() >= due:
+                self._log(held)
+                held = []
             self._enforce_limits()
         pipe.close()
         code = self._running.process.wait()

@@ -322,16 +322,26 @@ def test_the_access_log_says_what_happened_and_nothing_of_what_was_in_it(tides: 
     """Rows are personal data in many models, a query may hold a token, and a refusal quotes column names."""
     tides.post({"instances": [{**GOOD, "carrier": "Sesame", "wind_gust": 90417.625}]})
     tides.post({"instances": [{**GOOD, "carrier": 4711, "Sesame": "Sesame"}]})
-    tides.get("/ping")
+    tides.get("/metadata")
     text = b"".join(tides.lines)
     assert all(line.endswith(b"\n") and line.count(b"\n") == 1 for line in tides.lines)
     assert b"Sesame" not in text and b"4711" not in text and b"wind_gust" not in text
     assert b"90417" not in text  # a number that no time or duration in the log can look like
-    good, bad, ping = tides.log
+    good, bad, told = tides.log
     assert (good["status"], good["rows"], good["path"], good["version"]) == (200, 1, "/predict", "3")
     assert good["ms"] > 0 and good["bytes_in"] > 50
     assert (bad["status"], bad["code"], bad["problems"]) == (400, "invalid_request", 2)
-    assert (ping["method"], ping["status"]) == ("GET", 200)
+    assert (told["method"], told["status"]) == ("GET", 200)
+
+
+def test_the_access_log_leaves_out_health_checks_as_long_as_all_is_well(wire: Wire) -> None:
+    """SageMaker asks every five seconds, and a line costs money there. A refusal is news."""
+    wire.get("/ping")
+    wire.get("/health", "HEAD")
+    assert wire.log == []
+    wire.app.drain()
+    wire.get("/ping")
+    assert [(line["path"], line["status"]) for line in wire.log] == [("/ping", 503)]
 
 
 def test_a_long_or_strange_path_cannot_break_the_log(wire: Wire) -> None:

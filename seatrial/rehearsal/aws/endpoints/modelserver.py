@@ -32,6 +32,8 @@ _HOST = "127.0.0.1"
 _PING_S = 2
 _INVOCATION_S = 60
 _GRACE_S = 30
+_GATHER_S = 0.5
+"""Under traffic a server writes a line a request: it is not sent to CloudWatch by the line, nor does AWS do so."""
 _LOOK_S = 0.02
 _SHORTEST_HEALTH_S = 30.0  # a program's start takes its own time, however fast the service's time runs
 
@@ -150,7 +152,8 @@ class ModelServer:
             instance=self.served.instance,
         )
         self._isolated = running
-        self._watched = Watched(running, log=log.write, limit_s=None, grace_s=self._world.waits(_GRACE_S))
+        grace_s = self._world.waits(_GRACE_S)
+        self._watched = Watched(running, log=log.write, limit_s=None, grace_s=grace_s, gather_s=_GATHER_S)
         ended = self._watched.wait()
         self._failure = f"exit code {ended.exit_code}: {ended.tail[-1] if ended.tail else 'it said nothing'}"
 
