@@ -205,7 +205,7 @@ def test_a_full_disk_is_said_and_nothing_half_written_stays(shell: Any) -> None:
 
     with shell.start("run", "parcels", preexec_fn=small_files) as process:
         out, err = process.communicate(timeout=shell.patience_s)
-    assert process.returncode == 1, out
+    assert process.returncode == 1, (out, err)
     assert "Traceback" not in err
     assert list((shell.state / "work").iterdir()) == []
     assert shell.json("run", "parcels")["verdict"] == "promote"

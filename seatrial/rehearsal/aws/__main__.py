@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -54,6 +55,8 @@ def main() -> int:
             settings = environment(url)
             _say(json.dumps({"endpoint_url": url, "environment": settings}) if chosen.json else greeting(settings))
             over.wait()
+    except BrokenPipeError:  # whoever started it has gone before it listened
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to say at exit, either
     except SeatrialError as told:
         error = {"kind": type(told).__name__, "what": told.what, "why": told.why, "todo": told.todo}
         if chosen.json:

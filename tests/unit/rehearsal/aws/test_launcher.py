@@ -108,3 +108,13 @@ def test_a_program_is_told_in_json() -> None:
     """One line, with the same environment."""
     said = json.loads(_said("--json"))
     assert said["environment"]["AWS_ENDPOINT_URL"] == said["endpoint_url"]
+
+
+def test_whoever_started_it_may_be_gone_before_it_listens() -> None:
+    command = [sys.executable, "-m", "seatrial.rehearsal.aws", "--json", "--until-eof"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, b"")
