@@ -19,6 +19,10 @@ _RETRY = aws.cloudwatch.EventTargetRetryPolicyArgs(maximum_event_age_in_seconds=
 """A pipeline that starts a day late, on what was decided then, would surprise more than one that did not start."""
 
 
+_CHANGED = "UpdatedModelPackageFields"
+"""What an update of a version changed; a version that is registered as approved says nothing there."""
+
+
 class ModelEvents(pulumi.ComponentResource):
     """What starts a model's pipelines without a person.
 
@@ -44,6 +48,8 @@ class ModelEvents(pulumi.ComponentResource):
                 "ModelPackageGroupName": [names.group],
                 "ModelApprovalStatus": ["Approved"],
                 "ModelPackageStatus": ["Completed"],  # an approved version that is deleted is told, too
+                # and so is one whose notes change: who takes its place or gives it back writes that on it
+                "$or": [{_CHANGED: ["ModelApprovalStatus"]}, {_CHANGED: [{"exists": False}]}],
             },
         }
         drifted = {

@@ -32,7 +32,14 @@ def prepared_stack(prefix: str, **more: Any) -> StackOutputs:
     roles = dict.fromkeys(Roles.model_fields, role)
     models = model_table(prefix, *MODELS, guardrails=GUARDED.guardrails)
     stack = StackOutputs.model_validate(
-        stack_table(prefix=prefix, artifact_root=f"s3://{bucket}/dev", roles=roles, models=models, **more)
+        stack_table(
+            prefix=prefix,
+            artifact_root=f"s3://{bucket}/dev",
+            roles=roles,
+            models=models,
+            endpoint={"instances": 2},
+            **more,
+        )
     )
     for model in MODELS:
         shells.furnish(stack, model, GUARDED, **_clients(boto3.session.Session()))

@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from seatrial.clouds.aws import alarms, guardrails
 from seatrial.clouds.aws.cloud import AwsCloud, connect
 from seatrial.clouds.aws.deployment import Plan, deployment_config, routing
 from seatrial.clouds.aws.endpoints import AwsEndpoints
+from seatrial.clouds.aws.failures import translated
+from seatrial.clouds.aws.made import Made
 from seatrial.clouds.aws.names import Names, model_shell
 from seatrial.clouds.aws.session import Aws, Request
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.errors import EndpointError, ProjectError, RegistryError, SeatrialError, UsageError
 from seatrial.project import Endpoint, Rollout
+from seatrial.rehearsal.aws import OfflineAws
 from tests.contract.aws_stack import GUARDED
 from tests.contract.conftest import aws_harbour
 from tests.contract.endpoint_samples import MODEL, Harbour
@@ -119,13 +123,78 @@ def test_a_version_that_fails_under_traffic_is_brought_back_in_the_registry_too(
     assert harbour.endpoints.get(MODEL).version == "1"
 
 
+def test_a_rollout_that_is_refused_leaves_the_champion_that_serves(harbour: Harbour, offline_aws: OfflineAws) -> None:
+    """The registry has promoted it by then, and SageMaker does not even begin."""
+    harbour.deploy(1)
+    offline_aws.fault("quota", operation="UpdateEndpoint", times=1)
+    with pytest.raises(EndpointError, match="parcels v2 proved itself, and did not get the traffic: a quota") as caught:
+        harbour.deploy(2)
+    assert "The champion is v1 again." in caught.value.why
+    assert (harbour.endpoints.get(MODEL).version, harbour.champion) == ("1", 1)
+
+
+def test_an_endpoint_that_may_still_answer_is_not_made_anew(harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a rollback that failed itself, a mixture serves. It was deleted."""
+    harbour.deploy(1)
+    settled: Any = Made.settled
+
+    def mixed(made: Made, endpoint: str, **more: Any) -> Any:
+        found = settled(made, endpoint, **more)
+        return found and {**found, "EndpointStatus": "UpdateRollbackFailed", "FailureReason": "a mixture"}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Made, "settled", mixed)
+        with pytest.raises(EndpointError, match="parcels is UpdateRollbackFailed: a mixture"):
+            harbour.deploy(2)
+    assert (harbour.endpoints.get(MODEL).version, harbour.champion) == ("1", 1)
+
+
+class Late(Aws):
+    """What was just made is not visible yet, the first time; an update shows the state before it for a while."""
+
+    def __init__(self, region: str) -> None:
+        super().__init__(region)
+        self.refused: list[str] = []
+        self.stale: dict[str, Any] | None = None
+
+    def _call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Any:
+        if operation == "DescribeEndpoint" and self.stale is not None:
+            stale, self.stale = self.stale, None
+            return stale
+        if operation in ("CreateEndpoint", "UpdateEndpoint") and operation not in self.refused:
+            self.refused.append(operation)
+            name = parameters["EndpointConfigName"]
+            missing = {"Code": "ValidationException", "Message": f'Could not find endpoint configuration "{name}".'}
+            with translated(service, operation, self.region):
+                raise ClientError({"Error": missing}, operation)
+        before = None
+        if operation == "UpdateEndpoint":
+            before = super()._call(service, "DescribeEndpoint", {"EndpointName": parameters["EndpointName"]})
+        answer = super()._call(service, operation, parameters)
+        self.stale = before
+        return answer
+
+
+def test_what_sagemaker_shows_late_is_waited_for(
+    stack: StackOutputs, tmp_path: Path, packages: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seatrial.clouds.aws.made._SEEN_S", (0.0,))
+    late = Late(stack.region)
+    harbour = aws_harbour(stack, tmp_path / "state", packages, monkeypatch)
+    assert isinstance(harbour.endpoints, AwsEndpoints)
+    harbour.endpoints._aws = harbour.endpoints._made._aws = late
+    harbour.deploy(1)
+    assert harbour.deploy(2).version == "2"
+    assert (late.refused, late.stale, harbour.champion) == (["CreateEndpoint", "UpdateEndpoint"], None, 2)
+
+
 def test_the_champion_stays_when_only_its_new_machines_fail(harbour: Harbour, stack: StackOutputs) -> None:
     """The same version on other machines was brought back: it still serves, on the old ones."""
     harbour.deploy(1)
     harbour.deploy(2)
     endpoints = harbour.endpoints
     assert isinstance(endpoints, AwsEndpoints)
-    endpoints._stack = stack.model_copy(update={"endpoint": stack.endpoint.model_copy(update={"instances": 2})})
+    endpoints._stack = stack.model_copy(update={"endpoint": stack.endpoint.model_copy(update={"instances": 3})})
     with ExitStack() as callers:
 
         def call() -> None:
@@ -293,7 +362,7 @@ def test_every_request_conforms_to_the_services_shapes() -> None:
     update = {
         "EndpointName": plan.names.endpoint,
         "EndpointConfigName": "c",
-        "DeploymentConfig": deployment_config(plan.names, rollout),
+        "DeploymentConfig": deployment_config(plan.names, rollout, 2),
     }
     requests = [
         Request("sagemaker", "CreateModel", plan.sagemaker_model()),
@@ -332,24 +401,33 @@ def test_names_say_what_is_in_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "bake", "kind", "size", "wait"),
+    ("steps", "bake", "instances", "kind", "size", "wait"),
     [
-        ((100,), 2, "ALL_AT_ONCE", None, 120),
-        ((10, 100), 10, "CANARY", 10, 600),
-        ((10, 50, 100), 10, "CANARY", 10, 1200),
-        ((80, 100), 1, "CANARY", 50, 60),
-        ((25, 50, 75, 100), 5, "LINEAR", 25, 300),
-        ((5, 10, 100), 50, "CANARY", 5, 3600),
+        ((100,), 2, 20, "ALL_AT_ONCE", None, 120),
+        ((10, 100), 10, 20, "CANARY", 10, 600),
+        ((10, 50, 100), 10, 20, "CANARY", 10, 1200),
+        ((80, 100), 1, 20, "CANARY", 50, 60),
+        ((25, 50, 75, 100), 5, 20, "LINEAR", 25, 300),
+        ((5, 10, 100), 50, 20, "CANARY", 5, 3600),
+        ((10, 50, 100), 10, 3, "CANARY", 34, 1200),
+        ((25, 50, 75, 100), 5, 2, "LINEAR", 50, 300),
+        ((10, 50, 100), 10, 1, "ALL_AT_ONCE", None, 1200),
     ],
 )
 def test_steps_become_what_sagemaker_can_do(
-    steps: tuple[int, ...], bake: float, kind: str, size: int | None, wait: int
+    steps: tuple[int, ...], bake: float, instances: int, kind: str, size: int | None, wait: int
 ) -> None:
-    found = routing(Rollout(steps=steps, bake_minutes=bake))
+    """A step is one instance at least, and half of them at most: of one instance there is none."""
+    found = routing(Rollout(steps=steps, bake_minutes=bake), instances)
     sizes = [found[key]["Value"] for key in ("CanarySize", "LinearStepSize") if key in found]
     assert (found["Type"], sizes, found["WaitIntervalInSeconds"]) == (kind, [] if size is None else [size], wait)
 
 
 def test_a_longer_bake_than_sagemaker_has_is_refused() -> None:
     with pytest.raises(UsageError, match="SageMaker waits at most 60"):
-        routing(Rollout(bake_minutes=61))
+        routing(Rollout(bake_minutes=61), 2)
+
+
+def test_a_rollout_that_sagemaker_would_end_is_refused() -> None:
+    with pytest.raises(UsageError, match="10 steps of 60 minutes, and SageMaker ends it after 8 hours"):
+        routing(Rollout(steps=tuple(range(10, 101, 10)), bake_minutes=60), 10)

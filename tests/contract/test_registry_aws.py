@@ -162,6 +162,7 @@ def test_a_person_may_reject_and_no_pipeline_overrules_it(stack: StackOutputs, t
     three.approve(MODEL, 3, note="looked again")
     assert three.approval(MODEL, 3) == "Approved"
     assert three.promote(MODEL, 3, expected_champion=2).changed
+    assert raw(stack, 3)["ApprovalDescription"] == "looked again", "what is approved already is not approved again"
 
 
 def test_what_a_person_says_about_the_champion_stays(stack: StackOutputs, three: AwsRegistry) -> None:

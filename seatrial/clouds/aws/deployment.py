@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ TEMPORARY = {"Key": "seatrial:temporary", "Value": "true"}
 _SHIFT_MOST = 50  # percent: https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green.html
 _LINEAR_LEAST = 10
 _LONGEST_WAIT_S = 3600
+_LONGEST_ROLLOUT_S = 28_800
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,15 @@ class Plan:
         return {"EndpointConfigName": f"{name}-{_hash(request, 10)}", **request}
 
 
-def routing(rollout: Rollout) -> dict[str, Json]:
+def routing(rollout: Rollout, instances: int) -> dict[str, Json]:
     """``TrafficRoutingConfiguration``: SageMaker knows one canary step, or equal steps, and none above half.
 
-    Steps of another kind become a canary at the first of them, which waits as long as all of them would have.
+    Steps of another kind become a canary at the first of them, which waits as long as all of them would have. A step
+    is one instance at least, which is half of two; of one there is no half, so that all traffic moves at once, is
+    watched as long as the steps would have been, and goes back on an alarm all the same.
+
+    Raises:
+        UsageError: SageMaker does not wait so long.
     """
     steps, bake = rollout.steps, round(rollout.bake_minutes * 60)
     if bake > _LONGEST_WAIT_S:
@@ -120,20 +127,29 @@ def routing(rollout: Rollout) -> dict[str, Json]:
         )
     first = steps[0]
     equal = steps == tuple(range(first, 101, first))
-    if first == 100:
-        return {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": bake}
+    wait = min(bake * max(1, len(steps) - 1), _LONGEST_WAIT_S)
+    if first == 100 or instances < 2:
+        return {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": wait}
+    step = max(first, math.ceil(100 / instances))
     if len(steps) > 2 and equal and _LINEAR_LEAST <= first <= _SHIFT_MOST:
-        return {"Type": "LINEAR", "WaitIntervalInSeconds": bake, "LinearStepSize": _percent(first)}
-    wait = min(bake * (len(steps) - 1), _LONGEST_WAIT_S)
-    return {"Type": "CANARY", "WaitIntervalInSeconds": wait, "CanarySize": _percent(min(first, _SHIFT_MOST))}
+        waits = math.ceil(100 / step)  # between the steps, and before what served goes
+        if waits * bake >= _LONGEST_ROLLOUT_S:
+            raise UsageError(
+                f"the rollout takes {waits} steps of {rollout.bake_minutes:g} minutes, and SageMaker ends it after "
+                f"{_LONGEST_ROLLOUT_S // 3600} hours",
+                why="It would go back although nothing was wrong.",
+                todo="Take fewer steps in model.toml, or shorter ones.",
+            )
+        return {"Type": "LINEAR", "WaitIntervalInSeconds": bake, "LinearStepSize": _percent(step)}
+    return {"Type": "CANARY", "WaitIntervalInSeconds": wait, "CanarySize": _percent(min(step, _SHIFT_MOST))}
 
 
-def deployment_config(names: Names, rollout: Rollout) -> dict[str, Json]:
+def deployment_config(names: Names, rollout: Rollout, instances: int) -> dict[str, Json]:
     """``DeploymentConfig`` of ``UpdateEndpoint``: blue/green, and back by itself when a guardrail's alarm goes off."""
     policy = {
-        "TrafficRoutingConfiguration": routing(rollout),
+        "TrafficRoutingConfiguration": routing(rollout, instances),
         "TerminationWaitInSeconds": round(rollout.bake_minutes * 60),
-        "MaximumExecutionTimeoutInSeconds": 28_800,
+        "MaximumExecutionTimeoutInSeconds": _LONGEST_ROLLOUT_S,
     }
     alarms = [{"AlarmName": names.alarm(guardrail)} for guardrail in sorted(rollout.guardrails)]
     config: dict[str, Json] = {"BlueGreenUpdatePolicy": policy}

@@ -29,6 +29,9 @@ from seatrial.project import Endpoint, Rollout
 Json = Any
 _log = logging.getLogger(__name__)
 _CLOCKS_DIFFER = timedelta(seconds=10)
+_GONE = ("Failed", "OutOfService")
+"""What an endpoint is that answers nobody. Others may answer still, whatever else is wrong with them."""
+_NO_REASON = "SageMaker gives no reason"
 
 _ENDPOINT = ("sagemaker:endpoint/{endpoint}",)
 _CHECK = ("sagemaker:endpoint/{endpoint}-check-v*",)
@@ -133,14 +136,21 @@ class AwsEndpoints:
         back_to: str | None = None,
     ) -> Served:
         names = plan.names
-        deployment = deployment_config(names, rollout)  # refuses what SageMaker cannot do, before anything is made
+        # refuses what SageMaker cannot do, before anything is made
+        deployment = deployment_config(names, rollout, self._stack.endpoint.instances)
         guards = guardrails.alarms(names, rollout)
         alarms.require(self._aws, guards)
         state = self._made.settled(names.endpoint)
-        if state is not None and state["EndpointStatus"] != "InService":
+        if state is not None and state["EndpointStatus"] in _GONE:
             self._told(f"endpoint {names.endpoint} is {state['EndpointStatus']}: it is made anew")
             self._made.delete_endpoint(names.endpoint)
             state = None
+        if state is not None and state["EndpointStatus"] != "InService":
+            raise EndpointError(
+                f"endpoint {names.endpoint} is {state['EndpointStatus']}: {state.get('FailureReason') or _NO_REASON}",
+                why="It may still answer callers, so that it is neither changed nor made anew.",
+                todo=f"Look at it in SageMaker, or end it: seatrial endpoint stop {plan.model} --cloud aws",
+            )
         serving = None if state is None else self._made.serving(state["EndpointConfigName"])
         wanted = plan.config(_replaced_by(plan, serving))
         if serving is not None and serving.config == (back_to or wanted["EndpointConfigName"]):
@@ -152,12 +162,16 @@ class AwsEndpoints:
             alarms.await_quiet(self._aws, guards, self._told)
         begun = datetime.now(UTC) - _CLOCKS_DIFFER
         before_switch()
-        config = back_to or self._made.make_config(wanted)
-        if state is None:
-            self._create(names, config)
-        else:
-            self._shift(names, config, deployment)
-        found = self._made.settled(names.endpoint)
+        try:
+            config = back_to or self._made.make_config(wanted)
+            if serving is None and state is None:
+                self._create(names, config)
+            else:
+                self._make_way(names, serving, config)
+                self._shift(names, config, deployment)
+        except Refused as refused:
+            raise self._refused(plan, refused, back=back_to is not None) from refused
+        found = self._made.settled(names.endpoint, until=config)
         if found is None or found["EndpointStatus"] != "InService" or found["EndpointConfigName"] != config:
             raise self._came_back(plan, found, alarms.evidence(self._aws, guards, begun), back=back_to is not None)
         scaling.apply(self._aws, self._stack, names.endpoint)
@@ -210,17 +224,38 @@ class AwsEndpoints:
             {
                 "EndpointName": names.endpoint,
                 "EndpointConfigName": config,
-                "RetainAllVariantProperties": False,
+                "RetainAllVariantProperties": self._stack.endpoint.max_instances is not None,  # what it scaled to
                 "DeploymentConfig": dict(deployment),
             }
+        )
+
+    def _make_way(self, names: Names, serving: Serving | None, config: str) -> None:
+        """SageMaker changes no machine type while the endpoint scales; `scaling.apply` begins that anew."""
+        wanted = self._made.serving(config)
+        if serving is not None and wanted is not None and serving.instance_type != wanted.instance_type:
+            scaling.remove(self._aws, names.endpoint)
+
+    def _refused(self, plan: Plan, refused: Refused, *, back: bool) -> EndpointError:
+        """The traffic did not begin to move: make the registry agree with the endpoint, and say why."""
+        version = f"{plan.model} v{plan.version}"
+        if back:
+            return EndpointError(
+                f"{version} could not be put back: {refused.what}",
+                why=f"{refused.why} What was to leave still serves, although the registry has taken it back.",
+                todo=f"{refused.todo} Then run the same command again: it finishes the way back.",
+            )
+        return EndpointError(
+            f"{version} proved itself, and did not get the traffic: {refused.what}",
+            why=f"{refused.why} What served before serves. {self._champion_of_what_serves(plan)}",
+            todo=f"{refused.todo} Then release it with again = true.",
         )
 
     def _came_back(self, plan: Plan, found: Mapping[str, Json] | None, seen: str, *, back: bool) -> EndpointError:
         """The traffic did not stay with the version: make the registry agree with the endpoint, and say why."""
         names = plan.names
-        if found is not None and found["EndpointStatus"] != "InService":
+        if found is not None and found["EndpointStatus"] in _GONE:
             self._made.delete_endpoint(names.endpoint)
-        evidence = str((found or {}).get("FailureReason") or "SageMaker gives no reason") + seen
+        evidence = str((found or {}).get("FailureReason") or _NO_REASON) + seen
         log = f"The server's log group: /aws/sagemaker/Endpoints/{names.endpoint}"
         if back:
             return EndpointError(

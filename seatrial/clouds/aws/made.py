@@ -48,6 +48,9 @@ MAKES = declare(
 _BUSY = ("Creating", "Updating", "RollingBack", "SystemUpdating", "Deleting")
 _FIRST_LOOK_S = 0.05
 _SLOWEST_LOOK_S = 15.0
+_BELIEVED_S = 60.0
+_SEEN_S = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Pauses in which what was just made becomes visible: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html"""
 _LONGEST_S = 10 * 3600.0
 _KEPT = 3
 """Configurations of the chain that stay: what serves, and two to go back to."""
@@ -63,6 +66,7 @@ class Serving:
     digest: str
     settings: Endpoint
     replaces: str | None
+    instance_type: str
 
 
 class Made:
@@ -109,17 +113,27 @@ class Made:
                 max_rows=int(known["SEATRIAL_MAX_ROWS"]), max_body_bytes=int(known["SEATRIAL_MAX_BODY_BYTES"])
             ),
             replaces=next((tag["Value"] for tag in found["Tags"] if tag["Key"] == REPLACES), "") or None,
+            instance_type=found["ProductionVariants"][0].get("InstanceType", ""),
         )
 
-    def settled(self, endpoint: str) -> dict[str, Json] | None:
-        """Wait until nothing is going on; None when there is no such endpoint (any more)."""
-        end = time.monotonic() + _LONGEST_S
+    def settled(self, endpoint: str, *, until: str | None = None) -> dict[str, Json] | None:
+        """Wait until nothing is going on; None when there is no such endpoint (any more).
+
+        ``until``: the configuration that was just asked for. SageMaker may still tell the state before that for a
+        while: an endpoint in service with another configuration is believed at once only if it says why.
+        """
+        begun = time.monotonic()
+        end, believed = begun + _LONGEST_S, begun + _BELIEVED_S
         pause, last = _FIRST_LOOK_S, ""
         while True:
             state = self.describe(endpoint)
-            if state is None or state["EndpointStatus"] not in _BUSY or self._aws.dry_run:
+            if state is None or self._aws.dry_run:
                 return state
-            if state["EndpointStatus"] != last:
+            busy = state["EndpointStatus"] in _BUSY
+            told = until in (None, state["EndpointConfigName"]) or bool(last) or "FailureReason" in state
+            if not busy and (told or time.monotonic() > believed):
+                return state
+            if busy and state["EndpointStatus"] != last:
                 last = state["EndpointStatus"]
                 self._told(f"endpoint {endpoint} is {last}")
             if time.monotonic() > end:
@@ -138,7 +152,7 @@ class Made:
     def make(self, operation: str, request: Mapping[str, Json]) -> None:
         """Create something whose name says what is in it: when it is there, it is right."""
         try:
-            self._aws.submit("sagemaker", operation, **request)
+            self._seen(operation, request)
         except Refused as refused:
             if not refused.taken:
                 raise
@@ -146,9 +160,21 @@ class Made:
             kind = operation.removeprefix("Create")
             self._planned[kind, request[f"{kind}Name"]] = {**request, "EndpointStatus": "InService"}
 
+    def _seen(self, operation: str, request: Mapping[str, Json]) -> None:
+        """Send it, again where what was made just before is not visible yet."""
+        for pause in (*_SEEN_S, None):
+            try:
+                self._aws.submit("sagemaker", operation, **request)
+            except Refused as refused:
+                if not refused.absent or pause is None:
+                    raise
+                time.sleep(pause)
+            else:
+                return
+
     def update(self, request: Mapping[str, Json]) -> None:
         """Move an endpoint to another configuration; how it ends, :meth:`settled` tells."""
-        self._aws.submit("sagemaker", "UpdateEndpoint", **request)
+        self._seen("UpdateEndpoint", request)
         if self._aws.dry_run:
             self._planned["Endpoint", request["EndpointName"]] = {**request, "EndpointStatus": "InService"}
 

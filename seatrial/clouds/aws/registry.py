@@ -94,16 +94,7 @@ class AwsRegistry:
         properties = encoded({**tags, DIGEST: digest, RUN: run})
         copy = self._copies.put(package, digest)
         self._upload(copy, digest)
-        number = self._find(model, digest)
-        if number is None:
-            self._create_package(model, digest, properties)
-            number = self._find(model, digest)
-        if number is None:
-            raise RegistryError(
-                f"{model}: the version that was just made is not listed",
-                why="SageMaker accepted it; its listing may lag behind.",
-                todo="Run the same command again: the same package gives the same version.",
-            )
+        number = self._find(model, digest) or self._create_package(model, digest, properties)
         return self.version(model, number)
 
     def promote(self, model: str, version: int, *, expected_champion: int | None, again: bool = False) -> Promotion:
@@ -215,10 +206,11 @@ class AwsRegistry:
 
     # model packages
 
-    def _create_package(self, model: str, digest: str, properties: Mapping[str, str]) -> None:
+    def _create_package(self, model: str, digest: str, properties: Mapping[str, str]) -> int:
+        """Make a version; gives its number, which a listing may not know yet."""
         group = self._group(model)
         try:
-            self._aws.submit(
+            made = self._aws.submit(
                 "sagemaker",
                 "CreateModelPackage",
                 ModelPackageGroupName=group,
@@ -240,6 +232,7 @@ class AwsRegistry:
                 why="The infrastructure makes it, and versions are registered in it.",
                 todo="Bring the infrastructure up to date: pulumi -C infra/aws up",
             ) from refused
+        return int(made["ModelPackageArn"].rpartition("/")[2])
 
     def _numbers(self, model: str) -> list[int]:
         """The versions, oldest first. A package that was registered twice counts as its first version only."""
@@ -347,6 +340,8 @@ class AwsRegistry:
                 change = {"ModelApprovalStatus": "Approved", "ApprovalDescription": "Champion."}
             elif role == "rolled back":
                 change = {"ModelApprovalStatus": "Rejected", "ApprovalDescription": "Rolled back as champion."}
+            if described.get("ModelApprovalStatus") == change.get("ModelApprovalStatus"):
+                change = {}  # an approval is an event that starts the release, and a person's note stays
             properties = {**(described.get("CustomerMetadataProperties") or {}), ROLE: role}
             try:
                 self._aws.submit(

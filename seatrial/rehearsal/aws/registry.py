@@ -150,19 +150,18 @@ class RegistryOperations(ListOperations):
 
     @executed
     def update_model_package(self) -> Any:
-        """Approve, reject or annotate a version. What is left out stays; a new approval status is an event."""
+        """Approve, reject or annotate a version. What is left out stays; every update is an event that says of what."""
         package = self._package(self.params["ModelPackageArn"])
-        before = package.model_approval_status
-        self.params.setdefault("ModelApprovalStatus", before)
+        changed = sorted(set(self.params) - {"ModelPackageArn"})
+        self.params.setdefault("ModelApprovalStatus", package.model_approval_status)
         self.params.setdefault("ApprovalDescription", package.approval_description)
         properties = self.params.get("CustomerMetadataProperties") or {}
         self.params["CustomerMetadataProperties"] = {**(package.customer_metadata_properties or {}), **properties}
         answer = super().update_model_package()
-        if self.params["ModelApprovalStatus"] != before:
-            self._tell(answer.result["ModelPackageArn"])
+        self._tell(answer.result["ModelPackageArn"], UpdatedModelPackageFields=changed)
         return answer
 
-    def _tell(self, arn: str) -> None:
+    def _tell(self, arn: str, **more: Any) -> None:
         said = self.sagemaker_backend.describe_model_package(model_package_name=arn).gen_response_object()
-        detail = {key: said[key] for key in _TOLD if said.get(key) is not None}
+        detail = {key: said[key] for key in _TOLD if said.get(key) is not None} | more
         self.world.events.put(sagemaker_event("SageMaker Model Package State Change", arn=arn, detail=detail))

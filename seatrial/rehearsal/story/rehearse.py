@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seatrial.document.model import Document
 from seatrial.errors import ProjectError, SeatrialError
@@ -118,7 +119,7 @@ def rehearse(
             settings,
             program,
             Path(state),
-            config={"image": builds.sound},
+            config={"image": builds.sound, "endpoint": _endpoint(settings)},
             told=lambda step: line.going_on(str(step)),
         )
         stack = Stack(infra, provider, aws, region_of(settings))
@@ -160,6 +161,12 @@ def _report(
         failure=failure,
         next_steps=() if failure else (after,),
     )
+
+
+def _endpoint(settings: ProgramSettings) -> dict[str, Any]:
+    """The stack's endpoint, on two machines at least: of one there is no part that a canary could be."""
+    given = plain(settings.config.get(f"{settings.project}:endpoint")) or {}
+    return {**given, "instances": max(2, int(given.get("instances", 1)))}
 
 
 def _repository(settings: ProgramSettings) -> str:

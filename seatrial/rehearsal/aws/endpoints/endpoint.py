@@ -105,6 +105,13 @@ class Endpoint:
         for variant in self._blue.variants:
             variant.weight = weights.get(variant.name, variant.weight)
 
+    def hand_on(self, fleet: Fleet) -> None:
+        """Give another fleet the weights and the instances that this one's variants of the same names have now."""
+        now = {variant.name: variant for variant in self._blue.variants}
+        for variant in fleet.variants:
+            if variant.name in now:
+                variant.weight, variant.instances = now[variant.name].weight, now[variant.name].instances
+
     # deployment
 
     def _update(self, green: Fleet, deployment: Mapping[str, Any]) -> None:

@@ -98,7 +98,7 @@ class EndpointOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
         """Deploy another configuration: all at once, canary or linear, with alarms that roll it back."""
         endpoint = self._ready_endpoint("update")
         deployment = self.params.get("DeploymentConfig")
-        for key in ("RetainAllVariantProperties", "RetainDeploymentConfig"):
+        for key in ("ExcludeRetainedVariantProperties", "RetainDeploymentConfig"):
             if self.params.get(key):
                 raise unsupported(key)
         if deployment and deployment.get("RollingUpdatePolicy"):
@@ -113,7 +113,10 @@ class EndpointOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
         if missing and missing not in routing:
             raise invalid(f"{missing} is required for traffic routing of type {routing['Type']}")
         self._require_alarms(deployment or {})
-        endpoint.update(self._fleet(), deployment)
+        fleet = self._fleet()
+        if self.params.get("RetainAllVariantProperties"):
+            endpoint.hand_on(fleet)
+        endpoint.update(fleet, deployment)
         return ActionResult({"EndpointArn": endpoint.arn})
 
     def _require_alarms(self, deployment: dict[str, Any]) -> None:

@@ -18,15 +18,20 @@ pytestmark = stacks.quiet
 SAGEMAKER = f"arn:aws:sagemaker:eu-central-1:{stacks.ACCOUNT}"
 
 
+APPROVED = ("ModelApprovalStatus", "CustomerMetadataProperties")
+
+
 def _event(source: str, detail_type: str, detail: dict[str, Any], *resources: str) -> dict[str, Any]:
     return {"source": source, "detail-type": detail_type, "detail": detail, "resources": list(resources)}
 
 
 def _approval(
-    group: str = "seatrial-dev-flights", status: str = "Approved", package: str = "Completed"
+    group: str = "seatrial-dev-flights", status: str = "Approved", package: str = "Completed", *changed: str
 ) -> dict[str, Any]:
-    detail = {"ModelPackageGroupName": group, "ModelPackageVersion": 2, "ModelApprovalStatus": status}
+    detail: dict[str, Any] = {"ModelPackageGroupName": group, "ModelPackageVersion": 2, "ModelApprovalStatus": status}
     detail["ModelPackageStatus"] = package
+    if changed:
+        detail["UpdatedModelPackageFields"] = list(changed)
     return _event("aws.sagemaker", "SageMaker Model Package State Change", detail)
 
 
@@ -67,8 +72,15 @@ def _endpoint(name: str = "seatrial-dev-flights", status: str = "FAILED") -> dic
         (
             "flights-approved",
             _approval(),
-            [_approval("seatrial-prod-flights"), _approval(status="Rejected"), _approval(package="Deleted"), _alarm()],
+            [
+                _approval("seatrial-prod-flights"),
+                _approval(status="Rejected"),
+                _approval(package="Deleted"),
+                _approval("seatrial-dev-flights", "Approved", "Completed", "CustomerMetadataProperties"),
+                _alarm(),
+            ],
         ),
+        ("flights-approved", _approval("seatrial-dev-flights", "Approved", "Completed", *APPROVED), []),
         ("flights-drifted", _alarm(), [_alarm("seatrial-dev-flights-error-rate"), _alarm(state="OK")]),
         ("failed-pipelines", _execution(), [_execution("seatrial-prod-flights-train"), _execution(status="Succeeded")]),
         ("failed-training", _job("Training"), [_job("Training", "somebody"), _job("Processing")]),

@@ -235,13 +235,27 @@ def test_weights_go_to_variants_that_exist_once_each(bench: Any) -> None:
         assert {invoke() for _ in range(10)} == {"b:x"}
 
 
-@pytest.mark.parametrize("kept", ["RetainAllVariantProperties", "RetainDeploymentConfig"])
+def test_weights_and_instances_are_kept_where_an_update_asks_for_it(bench: Any) -> None:
+    with _serving(bench, "kept", {"a": ("a", 1), "b": ("b", 1)}):
+        weights = [{"VariantName": "a", "DesiredWeight": 0.0}, {"VariantName": "b", "DesiredWeight": 1.0}]
+        bench.sagemaker.update_endpoint_weights_and_capacities(EndpointName="kept", DesiredWeightsAndCapacities=weights)
+        _settled(bench, "kept")
+        for kept, expected in ((True, [0.0, 1.0]), (False, [1.0, 1.0])):
+            bench.sagemaker.update_endpoint(
+                EndpointName="kept", EndpointConfigName="kept", RetainAllVariantProperties=kept
+            )
+            variants = _settled(bench, "kept")["ProductionVariants"]
+            assert [each["CurrentWeight"] for each in variants] == expected
+
+
+@pytest.mark.parametrize("kept", ["ExcludeRetainedVariantProperties", "RetainDeploymentConfig"])
 def test_what_an_update_would_keep_is_refused(bench: Any, kept: str) -> None:
     """It was read over, and the weights of the new configuration taken."""
     name = kept.lower()
     with _serving(bench, name, {"main": ("one", 1)}) as invoke:
         with pytest.raises(ClientError, match=f"does not support {kept}"):
-            bench.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=name, **{kept: True})
+            asked = [{"VariantPropertyType": "DesiredWeight"}] if kept.startswith("Exclude") else True
+            bench.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=name, **{kept: asked})
         assert invoke() == "one:x"
 
 

@@ -76,6 +76,33 @@ def test_an_approval_starts_the_pipeline_of_a_rule(bench: Any) -> None:
     assert steps["PipelineExecutionSteps"][0]["FailureReason"] == f"asked for {version}"
 
 
+def test_every_update_of_a_version_is_told_with_what_it_changed(bench: Any) -> None:
+    """One that only notes something on an approved version says Approved, too: a rule has to look at what changed."""
+    sqs = bench.client("sqs")
+    queue = sqs.create_queue(QueueName="updates")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = {"source": ["aws.sagemaker"], "detail": {"ModelPackageGroupName": ["updates"]}}
+    _rule(bench, "updates", pattern, {"Arn": queue_arn})
+    bench.sagemaker.create_model_package_group(ModelPackageGroupName="updates")
+    version = _version(bench, "updates")
+    bench.sagemaker.update_model_package(ModelPackageArn=version, ModelApprovalStatus="Approved")
+    bench.sagemaker.update_model_package(ModelPackageArn=version, CustomerMetadataProperties={"seen": "yes"})
+    told: list[Any] = []
+
+    def heard() -> int:
+        for each in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            told.append(json.loads(each["Body"])["detail"])
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=each["ReceiptHandle"])
+        return len(told)
+
+    bench.until(heard, lambda count: count == 3)
+    assert [(each["ModelApprovalStatus"], each.get("UpdatedModelPackageFields")) for each in told] == [
+        ("PendingManualApproval", None),
+        ("Approved", ["ModelApprovalStatus"]),
+        ("Approved", ["CustomerMetadataProperties"]),
+    ]
+
+
 def test_an_event_of_somebody_else_starts_a_pipeline(bench: Any) -> None:
     """put_events towards a pipeline target makes moto answer 500."""
     arn = _pipeline(bench, "alarmed")
