@@ -33,6 +33,7 @@ class Budget(pulumi.ComponentResource):
         stop = topic(scope, "budget-stop", key, self, publisher(scope, "budgets", budgets))
         self._function(key, stop)
         limits = scope.settings.budget
+        spent = round(limits.monthly_usd * limits.stop_percent / 100, 2)
         aws.budgets.Budget(
             "monthly",
             name=scope.name("monthly"),
@@ -44,8 +45,11 @@ class Budget(pulumi.ComponentResource):
                 aws.budgets.BudgetCostFilterArgs(name="TagKeyValue", values=[f"user:stack${scope.stack}"]),
             ],
             notifications=[
-                _notification("FORECASTED", limits.warn_percent, notifications.arn),
-                _notification("ACTUAL", limits.stop_percent, notifications.arn, stop.arn),
+                _notification("FORECASTED", limits.warn_percent, "PERCENTAGE", notifications.arn),
+                # the same moment, said in two ways: a notification has one topic, and AWS takes no equal one
+                # https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Notification.html
+                _notification("ACTUAL", limits.stop_percent, "PERCENTAGE", stop.arn),
+                _notification("ACTUAL", spent, "ABSOLUTE_VALUE", notifications.arn),
             ],
             opts=self._below(),
         )
@@ -129,11 +133,13 @@ class Budget(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self)
 
 
-def _notification(kind: str, percent: int, *topics: pulumi.Input[str]) -> aws.budgets.BudgetNotificationArgs:
+def _notification(
+    kind: str, threshold: float, unit: str, topic: pulumi.Input[str]
+) -> aws.budgets.BudgetNotificationArgs:
     return aws.budgets.BudgetNotificationArgs(
         notification_type=kind,
         comparison_operator="GREATER_THAN",
-        threshold=percent,
-        threshold_type="PERCENTAGE",
-        subscriber_sns_topic_arns=list(topics),
+        threshold=threshold,
+        threshold_type=unit,
+        subscriber_sns_topic_arns=[topic],
     )

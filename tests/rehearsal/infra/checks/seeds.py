@@ -51,6 +51,12 @@ def server(**inputs: Any) -> Damage:
     return lambda p: p.add("sagemaker/mlflowTrackingServer:MlflowTrackingServer", "t", protect=True, **given)
 
 
+def notified(subscribers: list[dict[str, Any]]) -> Damage:
+    said = {"notificationType": "ACTUAL", "comparisonOperator": "GREATER_THAN", "threshold": 80}
+    heard = [{**said, "thresholdType": "PERCENTAGE", **each} for each in subscribers]
+    return lambda p: p.change("Budget", "monthly", notifications=heard)
+
+
 def queue(**inputs: Any) -> Damage:
     return lambda p: p.add("sqs/queue:Queue", "letters", tags=TAGS, **inputs)
 
@@ -430,6 +436,11 @@ SEEDS: dict[str, tuple[str, Damage]] = {
         lambda p: p.change(
             "Budget", "monthly", notifications=[{"comparisonOperator": "GREATER_THAN", "threshold": 80}]
         ),
+    ),
+    "a notification with two topics": ("budget-notification-taken", notified([{"subscriberSnsTopicArns": ["a", "b"]}])),
+    "a notification that is there twice": (
+        "budget-notification-taken",
+        notified([{"subscriberSnsTopicArns": [each]} for each in ("a", "b")]),
     ),
     "a pipeline that nobody may start": (
         "event-target-arrives",

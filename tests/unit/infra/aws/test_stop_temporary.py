@@ -82,9 +82,28 @@ def test_the_function_is_this_file_and_hears_of_the_budget() -> None:
     assert Path(stop_temporary.__file__).stem == module
     assert callable(getattr(stop_temporary, name))
     budget = ran.one(":Budget", "monthly").inputs
-    spent = [each for each in budget["notifications"] if each["notificationType"] == "ACTUAL"]
     stop = ran.one(":Topic", "budget-stop").inputs["name"]
-    assert any(arn.endswith(f":{stop}") for each in spent for arn in each["subscriberSnsTopicArns"])
+    (heard,) = [each for each in budget["notifications"] if each["subscriberSnsTopicArns"][0].endswith(f":{stop}")]
+    assert (heard["notificationType"], heard["thresholdType"], heard["threshold"]) == ("ACTUAL", "PERCENTAGE", 100)
     subscribed = ran.one(":TopicSubscription", "budget-stop-subscription").inputs
     assert subscribed["topic"].endswith(f":{stop}")
     assert ran.one(":Permission", "budget-stop-invoked").inputs["sourceArn"] == subscribed["topic"]
+
+
+@stacks.quiet
+def test_people_hear_of_what_is_spent_when_the_function_does() -> None:
+    """A notification has one topic: the same moment is said once in percent, and once in dollars."""
+    limits = json.dumps({"monthly_usd": 333.33, "stop_percent": 110})
+    budget = stacks.run("dev", {"budget": limits}).one(":Budget", "monthly").inputs
+    told = [
+        (each["notificationType"], each["thresholdType"], each["threshold"], each["subscriberSnsTopicArns"])
+        for each in budget["notifications"]
+    ]
+    people, stop = (
+        [f"arn:aws:sns:eu-central-1:{stacks.ACCOUNT}:seatrial-dev-{name}"] for name in ("notifications", "budget-stop")
+    )
+    assert told == [
+        ("FORECASTED", "PERCENTAGE", 80, people),
+        ("ACTUAL", "PERCENTAGE", 110, stop),
+        ("ACTUAL", "ABSOLUTE_VALUE", 366.66, people),
+    ]
