@@ -106,7 +106,7 @@ class Budget(pulumi.ComponentResource):
             runtime="python3.12",
             handler="stop_temporary.handler",
             code=pulumi.AssetArchive({_CODE.name: pulumi.FileAsset(str(_CODE))}),
-            timeout=60,
+            timeout=900,  # an endpoint that comes up takes minutes, and is not deleted before
             memory_size=128,
             environment=aws.lambda_.FunctionEnvironmentArgs(variables={"PREFIX": scope.prefix}),
             kms_key_arn=key.arn,
