@@ -7,7 +7,7 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
-from infra.aws.documents import document, trusted_service
+from infra.aws.documents import document
 from infra.aws.notifications import Topic, publisher, topic
 from infra.aws.scope import Scope
 
@@ -69,7 +69,17 @@ class Budget(pulumi.ComponentResource):
             "budget-stop-role",
             name=name,
             description=f"Deletes temporary endpoints when the budget is spent, in stack {scope.stack}",
-            assume_role_policy=document(trusted_service(scope, "lambda", scope.arn("lambda", f"function:{name}"))),
+            # AWS documents aws:SourceArn and aws:SourceAccount for what calls a function, and not for what a function's
+            # role is told; its own samples have no condition. A function has a role of its own account only, and from
+            # somebody who may pass it. https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
+            assume_role_policy=document(
+                {
+                    "Sid": "Lambda",
+                    "Effect": "Allow",
+                    "Principal": {"Service": "lambda.amazonaws.com"},
+                    "Action": "sts:AssumeRole",
+                }
+            ),
             permissions_boundary=scope.settings.boundary,
             opts=self._below(),
         )

@@ -286,6 +286,12 @@ SEEDS: dict[str, tuple[str, Damage]] = {
             Condition={"StringLike": {"aws:SourceAccount": "*"}},
         ),
     ),
+    "a service that hides behind Lambda": (
+        "trust-confused-deputy",
+        lambda p: p.trust(
+            Action="sts:AssumeRole", Principal={"Service": ["lambda.amazonaws.com", "sagemaker.amazonaws.com"]}
+        ),
+    ),
     "a condition that holds where the key is missing": (
         "trust-confused-deputy",
         lambda p: p.trust(
