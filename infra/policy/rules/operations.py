@@ -65,12 +65,12 @@ def budget_notification_taken(budget: Resource, _settings: Settings) -> Iterator
 
     https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Notification.html
     """
-    seen: list[list[object]] = []
+    seen: list[tuple[object, ...]] = []
     for at, each in enumerate(budget.each("notifications")):
         topics = each.get("subscriberSnsTopicArns")
         if isinstance(topics, list) and len(topics) > 1:
             yield f"notifications[{at}] has {len(topics)} topics"
-        identity = [each.get(part) for part in _IDENTITY]
+        identity = tuple(each.get(part) for part in _IDENTITY)
         if UNKNOWN not in identity and identity in seen:
             yield f"notifications[{at}] is there already: {', '.join(map(str, identity))}"
         seen.append(identity)
