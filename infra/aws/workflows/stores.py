@@ -115,7 +115,23 @@ def state(scope: Scope) -> Iterator[Row]:
         return
     bucket = f"arn:{scope.partition}:s3:::{github.state.bucket}"
     yield Row("State", (bucket,), ("s3:GetBucketLocation", "s3:ListBucket"))
-    # a preview, too, takes the lock that keeps an update from running at the same time
-    yield Row("StateFiles", (f"{bucket}/.pulumi/*",), ("s3:DeleteObject", "s3:GetObject", "s3:PutObject"))
+    # A preview takes no lock and writes nothing; meta.yaml is written by whoever brings the first stack up.
+    # https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/backend.go (Preview, and Update beside it)
+    yield Row("StateFiles", (f"{bucket}/.pulumi/*",), ("s3:GetObject",))
+    own = f"{scope.program}/{scope.stack}"
+    yield Row(
+        "StateOfThisStack",
+        tuple(
+            f"{bucket}/.pulumi/{each}"
+            for each in (
+                f"backups/{own}/*",
+                f"history/{own}/*",
+                f"locks/organization/{own}/*",
+                f"stacks/{own}.json*",  # with .bak, .gz and the like
+                f"stacks/{own}.pulumi-tags",
+            )
+        ),
+        write=("s3:DeleteObject", "s3:PutObject"),
+    )
     if github.state.key_arn is not None:
-        yield Row("StateKey", (github.state.key_arn,), ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"))
+        yield Row("StateKey", (github.state.key_arn,), ("kms:Decrypt",), ("kms:Encrypt", "kms:GenerateDataKey"))

@@ -123,11 +123,37 @@ def test_the_accounts_own_provider_is_not_made_again() -> None:
     assert trust["Statement"][0]["Principal"] == {"Federated": provider}
 
 
-def test_a_preview_writes_nothing_but_its_lock(ran: stacks.Ran) -> None:
+def test_a_preview_writes_nothing(ran: stacks.Ran) -> None:
+    """Not even a lock: a pull request that could write state could rewrite what production is."""
     reads = ("Get", "List", "Describe", "View")
-    for name, statement in _statements(ran, ":RolePolicy"):
-        if name == "github-preview-permissions" and statement["Sid"] not in ("StateFiles", "StateKey"):
-            assert all(each.partition(":")[2].startswith(reads) for each in statement["Action"]), statement
+    key = json.loads(EVERYTHING["github"])["state"]["key_arn"]
+    for name, statement in _statements(ran, ":RolePolicy", ":Policy"):
+        if name.startswith("github-preview"):
+            if statement["Resource"] == [key]:
+                assert statement["Action"] == ["kms:Decrypt"]
+            else:
+                assert all(each.partition(":")[2].startswith(reads) for each in statement["Action"]), statement
+
+
+def test_who_deploys_writes_this_stacks_state_only() -> None:
+    """One bucket holds every stack's: what brings dev up must not reach what prod is."""
+    state = "arn:aws:s3:::acme-pulumi-state"
+    for stack in ("dev", "prod"):
+        writes = [
+            resource
+            for name, each in _statements(stacks.run(stack, EVERYTHING), ":RolePolicy", ":Policy")
+            if name.startswith("github-deploy") and {"s3:PutObject", "s3:DeleteObject"} & set(_listed(each["Action"]))
+            for resource in _listed(each["Resource"])
+            if resource.startswith(state)
+        ]
+        own = f"seatrial-aws/{stack}"
+        assert writes == [
+            f"{state}/.pulumi/backups/{own}/*",
+            f"{state}/.pulumi/history/{own}/*",
+            f"{state}/.pulumi/locks/organization/{own}/*",
+            f"{state}/.pulumi/stacks/{own}.json*",
+            f"{state}/.pulumi/stacks/{own}.pulumi-tags",
+        ]
 
 
 def test_who_deploys_cannot_let_itself_do_more(ran: stacks.Ran) -> None:
