@@ -165,6 +165,15 @@ def test_who_deploys_cannot_let_itself_do_more(ran: stacks.Ran) -> None:
     assert writes <= set(denied["Action"])
 
 
+def test_who_deploys_cannot_move_its_boundary() -> None:
+    """Its name may begin with the prefix, and policies of the prefix are the deploying role's to change."""
+    boundary = f"arn:aws:iam::{stacks.ACCOUNT}:policy/seatrial-dev-boundary"
+    ran = stacks.run("dev", {**EVERYTHING, "boundary": boundary})
+    (denied,) = [each for _, each in _statements(ran, ":RolePolicy", ":Policy") if each["Effect"] == "Deny"]
+    assert boundary in denied["Resource"]
+    assert {"iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion"} <= set(denied["Action"])
+
+
 def test_launchers_are_named_or_the_account_decides() -> None:
     person = f"arn:aws:iam::{stacks.ACCOUNT}:role/people/engineer"
     for changed, expected in (
