@@ -174,6 +174,14 @@ def test_who_deploys_cannot_move_its_boundary() -> None:
     assert {"iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion"} <= set(denied["Action"])
 
 
+def test_log_groups_use_their_key_as_in_awss_sample() -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html, no wildcards."""
+    policy = json.loads(stacks.run("dev").one(":Key", "operations-key").inputs["policy"])
+    (logs,) = [each for each in policy["Statement"] if each["Sid"] == "LogGroupsOfThisAccount"]
+    wanted = {"Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo"}
+    assert set(logs["Action"]) == {f"kms:{each}" for each in wanted}
+
+
 def test_launchers_are_named_or_the_account_decides() -> None:
     person = f"arn:aws:iam::{stacks.ACCOUNT}:role/people/engineer"
     for changed, expected in (
