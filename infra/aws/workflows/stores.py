@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from infra.aws.scope import Scope
 from infra.aws.workflows.row import LISTING, Row
 
-_NEW = "what is to be made has no ARN yet; the condition asks for this stack's tag on it"
-
 
 def stores(scope: Scope) -> Iterator[Row]:
     """Buckets, keys and the repository of images."""
@@ -56,13 +54,10 @@ def stores(scope: Scope) -> Iterator[Row]:
     )
     if not scope.settings.protect:
         yield Row("Emptying", (f"{bucket}/*",), write=("s3:DeleteObject", "s3:DeleteObjectVersion"))
-    yield Row(
-        "NewKeys",
-        ("*",),
-        write=("kms:CreateKey", "kms:TagResource"),
-        condition={"StringEquals": {"aws:RequestTag/stack": scope.stack}},
-        star_reason=_NEW,
-    )
+    # No kms:CreateKey. A new key's tags take kms:TagResource on every key of the account, and AWS has no condition that
+    # holds for new ones alone: whoever has it tags anybody's key as this stack's, and then owns it. The keys are made
+    # with the roles of workflows, by the person who brings the stack up first.
+    # https://docs.aws.amazon.com/kms/latest/developerguide/tag-permissions.html
     yield Row(
         "Keys",
         (scope.arn("kms", "key/*"),),
@@ -79,6 +74,7 @@ def stores(scope: Scope) -> Iterator[Row]:
             "kms:PutKeyPolicy",
             "kms:RetireGrant",
             "kms:ScheduleKeyDeletion",
+            "kms:TagResource",
             "kms:UntagResource",
             "kms:UpdateAlias",
             "kms:UpdateKeyDescription",

@@ -232,6 +232,14 @@ SEEDS: dict[str, tuple[str, Damage]] = {
         lambda p: p.grant(Action="cloudwatch:PutMetricData", Resource="*"),
     ),
     "keys of any stack": ("star-resource-has-reason", lambda p: p.grant(Action="kms:CreateKey", Resource="*")),
+    "this stack's tag on anybody's key": (
+        "star-resource-has-reason",
+        lambda p: p.grant(
+            Action="kms:TagResource",
+            Resource="*",
+            Condition={"StringEquals": {"aws:RequestTag/stack": "prod"}},
+        ),
+    ),
     "a role's own policy with deletion of anything": (
         "star-resource-has-reason",
         lambda p: p.change(

@@ -19,7 +19,6 @@ STAR_REASONS = {
     "cloudwatch:PutMetricData",
     "ec2:CreateNetworkInterface",
     "ecr:GetAuthorizationToken",
-    "kms:CreateKey",
     "sts:GetCallerIdentity",
 }
 """Actions that know no resource; listings besides."""
@@ -154,6 +153,34 @@ def test_who_deploys_writes_this_stacks_state_only() -> None:
             f"{state}/.pulumi/stacks/{own}.json*",
             f"{state}/.pulumi/stacks/{own}.pulumi-tags",
         ]
+
+
+def test_who_deploys_takes_over_nothing(ran: stacks.Ran) -> None:
+    """A tag makes a key or a network this stack's: it is given to what is new, and to what has it already."""
+    ours = {"StringEquals": {"aws:ResourceTag/stack": ran.outputs["tags"]["stack"]}}
+    tagged = {"aws:RequestTag/stack": ran.outputs["tags"]["stack"]}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, each in _statements(ran, ":RolePolicy", ":Policy"):
+        if name.startswith("github-deploy") and each["Effect"] == "Allow":
+            for action in each["Action"]:
+                found.setdefault(action, []).append(each)
+    assert "kms:CreateKey" not in found
+    assert [each.get("Condition") for each in found["kms:TagResource"]] == [ours]
+    for each in found["ec2:CreateTags"]:
+        asked = each["Condition"]
+        made = asked["StringEquals"].get("ec2:CreateAction")
+        if made is not None:
+            assert {f"ec2:{call}" for call in made} <= set(found), "a call that nobody may make"
+        assert asked == ours or ((made or "Null" in asked) and asked["StringEquals"].items() >= tagged.items())
+    for way in ("Egress", "Ingress"):
+        for each in found[f"ec2:AuthorizeSecurityGroup{way}"]:
+            groups = [arn for arn in each["Resource"] if arn.rpartition(":")[2].startswith("security-group/")]
+            assert each.get("Condition") == ours or not groups
+    for call in ("CreateVpc", "CreateSubnet", "CreateRouteTable", "CreateSecurityGroup", "CreateVpcEndpoint"):
+        for each in found[f"ec2:{call}"]:
+            assert each["Condition"] in (ours, {"StringEquals": tagged})
+            networks = [arn for arn in each["Resource"] if arn.endswith(":vpc/*")]
+            assert each["Condition"] == ours or not networks or call == "CreateVpc", "in somebody else's network"
 
 
 def test_who_deploys_cannot_let_itself_do_more(ran: stacks.Ran) -> None:
