@@ -116,6 +116,14 @@ def networks(scope: Scope) -> Iterator[Row]:
         condition={"StringEquals": tagged, "Null": {"aws:ResourceTag/stack": "true"}},
     )
     yield Row(
+        "NamesOfEndpoints",
+        ("*",),
+        # CreateVpcEndpoint with private DNS depends on it
+        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+        write=("route53:AssociateVPCWithHostedZone",),
+        star_reason="the zone of an endpoint's names is AWS's own, and Route 53 asks for the VPC beside it",
+    )
+    yield Row(
         "Networks",
         tuple(made.values()),
         write=(

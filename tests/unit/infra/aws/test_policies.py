@@ -19,6 +19,7 @@ STAR_REASONS = {
     "cloudwatch:PutMetricData",
     "ec2:CreateNetworkInterface",
     "ecr:GetAuthorizationToken",
+    "route53:AssociateVPCWithHostedZone",
     "sts:GetCallerIdentity",
 }
 """Actions that know no resource; listings besides."""
@@ -207,6 +208,18 @@ def test_log_groups_use_their_key_as_in_awss_sample() -> None:
     (logs,) = [each for each in policy["Statement"] if each["Sid"] == "LogGroupsOfThisAccount"]
     wanted = {"Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo"}
     assert set(logs["Action"]) == {f"kms:{each}" for each in wanted}
+
+
+def test_who_makes_private_names_may_associate_their_zone() -> None:
+    """Interface endpoints with private DNS take an action of Route 53 beside EC2's."""
+    ran = stacks.run("dev", EVERYTHING)
+    assert any(each.inputs.get("privateDnsEnabled") for each in ran.of(":VpcEndpoint"))
+    allowed = [
+        each["Resource"]
+        for name, each in _statements(ran, ":RolePolicy", ":Policy")
+        if name.startswith("github-deploy") and "route53:AssociateVPCWithHostedZone" in each["Action"]
+    ]
+    assert allowed == [["*"]]
 
 
 def test_launchers_are_named_or_the_account_decides() -> None:
