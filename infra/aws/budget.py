@@ -7,7 +7,7 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
-from infra.aws.documents import document, trusted_service
+from infra.aws.documents import document
 from infra.aws.notifications import Topic, publisher, topic
 from infra.aws.scope import Scope
 
@@ -33,6 +33,7 @@ class Budget(pulumi.ComponentResource):
         stop = topic(scope, "budget-stop", key, self, publisher(scope, "budgets", budgets))
         self._function(key, stop)
         limits = scope.settings.budget
+        spent = round(limits.monthly_usd * limits.stop_percent / 100, 2)
         aws.budgets.Budget(
             "monthly",
             name=scope.name("monthly"),
@@ -44,8 +45,11 @@ class Budget(pulumi.ComponentResource):
                 aws.budgets.BudgetCostFilterArgs(name="TagKeyValue", values=[f"user:stack${scope.stack}"]),
             ],
             notifications=[
-                _notification("FORECASTED", limits.warn_percent, notifications.arn),
-                _notification("ACTUAL", limits.stop_percent, notifications.arn, stop.arn),
+                _notification("FORECASTED", limits.warn_percent, "PERCENTAGE", notifications.arn),
+                # the same moment, said in two ways: a notification has one topic, and AWS takes no equal one
+                # https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Notification.html
+                _notification("ACTUAL", limits.stop_percent, "PERCENTAGE", stop.arn),
+                _notification("ACTUAL", spent, "ABSOLUTE_VALUE", notifications.arn),
             ],
             opts=self._below(),
         )
@@ -65,7 +69,17 @@ class Budget(pulumi.ComponentResource):
             "budget-stop-role",
             name=name,
             description=f"Deletes temporary endpoints when the budget is spent, in stack {scope.stack}",
-            assume_role_policy=document(trusted_service(scope, "lambda", scope.arn("lambda", f"function:{name}"))),
+            # AWS documents aws:SourceArn and aws:SourceAccount for what calls a function, and not for what a function's
+            # role is told; its own samples have no condition. A function has a role of its own account only, and from
+            # somebody who may pass it. https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
+            assume_role_policy=document(
+                {
+                    "Sid": "Lambda",
+                    "Effect": "Allow",
+                    "Principal": {"Service": "lambda.amazonaws.com"},
+                    "Action": "sts:AssumeRole",
+                }
+            ),
             permissions_boundary=scope.settings.boundary,
             opts=self._below(),
         )
@@ -102,7 +116,7 @@ class Budget(pulumi.ComponentResource):
             runtime="python3.12",
             handler="stop_temporary.handler",
             code=pulumi.AssetArchive({_CODE.name: pulumi.FileAsset(str(_CODE))}),
-            timeout=60,
+            timeout=900,  # an endpoint that comes up takes minutes, and is not deleted before
             memory_size=128,
             environment=aws.lambda_.FunctionEnvironmentArgs(variables={"PREFIX": scope.prefix}),
             kms_key_arn=key.arn,
@@ -129,11 +143,13 @@ class Budget(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self)
 
 
-def _notification(kind: str, percent: int, *topics: pulumi.Input[str]) -> aws.budgets.BudgetNotificationArgs:
+def _notification(
+    kind: str, threshold: float, unit: str, topic: pulumi.Input[str]
+) -> aws.budgets.BudgetNotificationArgs:
     return aws.budgets.BudgetNotificationArgs(
         notification_type=kind,
         comparison_operator="GREATER_THAN",
-        threshold=percent,
-        threshold_type="PERCENTAGE",
-        subscriber_sns_topic_arns=list(topics),
+        threshold=threshold,
+        threshold_type=unit,
+        subscriber_sns_topic_arns=[topic],
     )

@@ -110,8 +110,9 @@ class Workflows(pulumi.ComponentResource):
 
 
 def _not_itself(scope: Scope) -> Statement:
-    """Whoever can deploy could otherwise let itself do more."""
+    """Whoever can deploy could otherwise let itself do more, or move its boundary, whose name may have the prefix."""
     own = f"{scope.name('github')}-*"
+    boundary = [scope.settings.boundary] if scope.settings.boundary else []
     return {
         "Sid": "NotItself",
         "Effect": "Deny",
@@ -129,5 +130,5 @@ def _not_itself(scope: Scope) -> Statement:
             "iam:PutRolePolicy",
             "iam:UpdateAssumeRolePolicy",
         ],
-        "Resource": [scope.arn("iam", f"{kind}/{own}", region="") for kind in ("policy", "role")],
+        "Resource": [*(scope.arn("iam", f"{kind}/{own}", region="") for kind in ("policy", "role")), *boundary],
     }

@@ -114,11 +114,19 @@ class Keys(pulumi.ComponentResource):
             "Condition": {"ArnLike": {"kms:EncryptionContext:aws:sns:topicArn": topics}},
         }
         groups = scope.arn("logs", "log-group:*")
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
         logs = {
             "Sid": "LogGroupsOfThisAccount",
             "Effect": "Allow",
             "Principal": {"Service": f"logs.{scope.region}.amazonaws.com"},
-            "Action": ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"],
+            "Action": [
+                "kms:Decrypt",
+                "kms:DescribeKey",
+                "kms:Encrypt",
+                "kms:GenerateDataKey",
+                "kms:ReEncryptFrom",
+                "kms:ReEncryptTo",
+            ],
             "Resource": "*",
             "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
         }

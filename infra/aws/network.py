@@ -53,7 +53,7 @@ class Network(pulumi.ComponentResource):
         )
         blocks = ipaddress.ip_network(cidr).subnets(prefixlen_diff=2)
         self.subnets = [self._subnet(zone, str(block), table).id for zone, block in zip(zones, blocks, strict=False)]
-        jobs = self._group("jobs", "Jobs and model servers: out to the services' endpoints, nothing in")
+        jobs = self._group("jobs", "Jobs and model servers: out to the endpoints of services, nothing in")
         services = self._group("services", "Endpoints of services: HTTPS from jobs and model servers")
         self.security_groups = [jobs.id]
         self._endpoints(table, jobs, services)
@@ -113,7 +113,7 @@ class Network(pulumi.ComponentResource):
             "jobs-to-services",
             security_group_id=jobs.id,
             referenced_security_group_id=services.id,
-            description="The services' endpoints",
+            description="Endpoints of services",
             ip_protocol="tcp",
             from_port=_HTTPS,
             to_port=_HTTPS,

@@ -19,6 +19,8 @@ class Scope:
 
     settings: Settings
     project: Project
+    program: str
+    """The name in `Pulumi.yaml`: state lies below it."""
     stack: str
     partition: str
     region: str
@@ -30,6 +32,7 @@ class Scope:
         return cls(
             settings=settings,
             project=project,
+            program=pulumi.get_project(),
             stack=pulumi.get_stack(),
             partition=aws.get_partition().partition,
             region=aws.get_region().region,

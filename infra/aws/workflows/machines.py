@@ -80,29 +80,57 @@ def networks(scope: Scope) -> Iterator[Row]:
         ),
         star_reason=LISTING,
     )
-    made = tuple(
-        scope.arn("ec2", f"{kind}/*")
-        for kind in ("route-table", "security-group", "security-group-rule", "subnet", "vpc", "vpc-endpoint")
+    kinds = ("route-table", "security-group", "security-group-rule", "subnet", "vpc", "vpc-endpoint")
+    made = {kind: scope.arn("ec2", f"{kind}/*") for kind in kinds}
+    ours = {"aws:ResourceTag/stack": scope.stack}
+    tagged = {"aws:RequestTag/stack": scope.stack}
+    within = ("ec2:CreateRouteTable", "ec2:CreateSecurityGroup", "ec2:CreateSubnet", "ec2:CreateVpcEndpoint")
+    rules = ("ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress")
+    yield Row("NewNetworks", (made["vpc"],), write=("ec2:CreateVpc",), condition={"StringEquals": tagged})
+    # what is made is asked for its tags here; the network that it is made in, in the row Networks
+    yield Row(
+        "NewInNetworks",
+        tuple(made[kind] for kind in ("route-table", "security-group", "subnet", "vpc-endpoint")),
+        write=within,
+        condition={"StringEquals": tagged},
+    )
+    # EC2 asks for the rule and for its group: which group it may be is in the row Networks
+    yield Row("NewRules", (made["security-group-rule"],), write=rules)
+    yield Row(
+        "TagsOfNewNetworks",
+        tuple(made.values()),
+        write=("ec2:CreateTags",),
+        condition={
+            "StringEquals": {
+                **tagged,
+                "ec2:CreateAction": sorted(each.partition(":")[2] for each in ("ec2:CreateVpc", *within, *rules)),
+            }
+        },
+    )
+    # The provider tags a rule in a call of its own. A stranger's untagged rule could be tagged so, and no more:
+    # whatever changes a rule or takes it away asks for its group, too.
+    yield Row(
+        "TagsOfNewRules",
+        (made["security-group-rule"],),
+        write=("ec2:CreateTags",),
+        condition={"StringEquals": tagged, "Null": {"aws:ResourceTag/stack": "true"}},
     )
     yield Row(
-        "NewNetworks",
-        made,
-        write=(
-            "ec2:AuthorizeSecurityGroupEgress",
-            "ec2:AuthorizeSecurityGroupIngress",
-            "ec2:CreateRouteTable",
-            "ec2:CreateSecurityGroup",
-            "ec2:CreateSubnet",
-            "ec2:CreateTags",
-            "ec2:CreateVpc",
-            "ec2:CreateVpcEndpoint",
-        ),
+        "NamesOfEndpoints",
+        ("*",),
+        # CreateVpcEndpoint with private DNS depends on it
+        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+        write=("route53:AssociateVPCWithHostedZone",),
+        star_reason="the zone of an endpoint's names is AWS's own, and Route 53 asks for the VPC beside it",
     )
     yield Row(
         "Networks",
-        made,
+        tuple(made.values()),
         write=(
+            *within,
+            *rules,
             "ec2:AssociateRouteTable",
+            "ec2:CreateTags",
             "ec2:DeleteRouteTable",
             "ec2:DeleteSecurityGroup",
             "ec2:DeleteSubnet",
@@ -117,5 +145,5 @@ def networks(scope: Scope) -> Iterator[Row]:
             "ec2:RevokeSecurityGroupEgress",
             "ec2:RevokeSecurityGroupIngress",
         ),
-        condition={"StringEquals": {"aws:ResourceTag/stack": scope.stack}},
+        condition={"StringEquals": ours},
     )

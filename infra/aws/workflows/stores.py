@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from infra.aws.scope import Scope
 from infra.aws.workflows.row import LISTING, Row
 
-_NEW = "what is to be made has no ARN yet; the condition asks for this stack's tag on it"
-
 
 def stores(scope: Scope) -> Iterator[Row]:
     """Buckets, keys and the repository of images."""
@@ -56,13 +54,10 @@ def stores(scope: Scope) -> Iterator[Row]:
     )
     if not scope.settings.protect:
         yield Row("Emptying", (f"{bucket}/*",), write=("s3:DeleteObject", "s3:DeleteObjectVersion"))
-    yield Row(
-        "NewKeys",
-        ("*",),
-        write=("kms:CreateKey", "kms:TagResource"),
-        condition={"StringEquals": {"aws:RequestTag/stack": scope.stack}},
-        star_reason=_NEW,
-    )
+    # No kms:CreateKey. A new key's tags take kms:TagResource on every key of the account, and AWS has no condition that
+    # holds for new ones alone: whoever has it tags anybody's key as this stack's, and then owns it. The keys are made
+    # with the roles of workflows, by the person who brings the stack up first.
+    # https://docs.aws.amazon.com/kms/latest/developerguide/tag-permissions.html
     yield Row(
         "Keys",
         (scope.arn("kms", "key/*"),),
@@ -79,6 +74,7 @@ def stores(scope: Scope) -> Iterator[Row]:
             "kms:PutKeyPolicy",
             "kms:RetireGrant",
             "kms:ScheduleKeyDeletion",
+            "kms:TagResource",
             "kms:UntagResource",
             "kms:UpdateAlias",
             "kms:UpdateKeyDescription",
@@ -115,7 +111,23 @@ def state(scope: Scope) -> Iterator[Row]:
         return
     bucket = f"arn:{scope.partition}:s3:::{github.state.bucket}"
     yield Row("State", (bucket,), ("s3:GetBucketLocation", "s3:ListBucket"))
-    # a preview, too, takes the lock that keeps an update from running at the same time
-    yield Row("StateFiles", (f"{bucket}/.pulumi/*",), ("s3:DeleteObject", "s3:GetObject", "s3:PutObject"))
+    # A preview takes no lock and writes nothing; meta.yaml is written by whoever brings the first stack up.
+    # https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/backend.go (Preview, and Update beside it)
+    yield Row("StateFiles", (f"{bucket}/.pulumi/*",), ("s3:GetObject",))
+    own = f"{scope.program}/{scope.stack}"
+    yield Row(
+        "StateOfThisStack",
+        tuple(
+            f"{bucket}/.pulumi/{each}"
+            for each in (
+                f"backups/{own}/*",
+                f"history/{own}/*",
+                f"locks/organization/{own}/*",
+                f"stacks/{own}.json*",  # with .bak, .gz and the like
+                f"stacks/{own}.pulumi-tags",
+            )
+        ),
+        write=("s3:DeleteObject", "s3:PutObject"),
+    )
     if github.state.key_arn is not None:
-        yield Row("StateKey", (github.state.key_arn,), ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"))
+        yield Row("StateKey", (github.state.key_arn,), ("kms:Decrypt",), ("kms:Encrypt", "kms:GenerateDataKey"))

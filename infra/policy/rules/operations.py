@@ -8,6 +8,8 @@ from rules.resources import ADVISORY, UNKNOWN, Resource, Settings, Stack, resour
 
 _ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 _BUDGET = "aws:budgets/budget:Budget"
+_IDENTITY = ("notificationType", "comparisonOperator", "threshold", "thresholdType")
+"""What AWS knows a budget's notification by."""
 
 
 @stack_rule(
@@ -57,6 +59,23 @@ def budget_notifies(budget: Resource, _settings: Settings) -> Iterator[str]:
         yield "it has no notification with a subscriber"
 
 
+@resource_rule("budget-notification-taken", "A budget's notification has one topic, and comes once.", _BUDGET)
+def budget_notification_taken(budget: Resource, _settings: Settings) -> Iterator[str]:
+    """AWS refuses another topic (CreationLimitExceededException), and the same moment twice (DuplicateRecordException).
+
+    https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Notification.html
+    """
+    seen: list[tuple[object, ...]] = []
+    for at, each in enumerate(budget.each("notifications")):
+        topics = each.get("subscriberSnsTopicArns")
+        if isinstance(topics, list) and len(topics) > 1:
+            yield f"notifications[{at}] has {len(topics)} topics"
+        identity = tuple(each.get(part) for part in _IDENTITY)
+        if UNKNOWN not in identity and identity in seen:
+            yield f"notifications[{at}] is there already: {', '.join(map(str, identity))}"
+        seen.append(identity)
+
+
 @resource_rule(
     "event-target-arrives",
     "An event's target can be reached, or what was lost is kept.",
@@ -97,4 +116,12 @@ def _promised(root: Resource) -> list[str]:
     return [name for each in alarms for name in each.values() if isinstance(name, str)]
 
 
-POLICIES = (endpoint_alarmed, alarm_acts, budget_present, budget_notifies, event_target_arrives, rule_has_target)
+POLICIES = (
+    endpoint_alarmed,
+    alarm_acts,
+    budget_present,
+    budget_notifies,
+    budget_notification_taken,
+    event_target_arrives,
+    rule_has_target,
+)

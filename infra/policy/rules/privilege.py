@@ -28,9 +28,8 @@ STAR_REASONS = {
     "sagemaker:ListTransformJobs": _LISTING,
     "application-autoscaling:DescribeScalableTargets": _LISTING,
     "application-autoscaling:DescribeScalingPolicies": _LISTING,
-    "kms:CreateKey": "a key has no ARN before it is made; a condition asks for the stack's tag on it",
     "kms:ListAliases": _LISTING,
-    "kms:TagResource": "tags are given while the key is made; a condition asks for the stack's",
+    "route53:AssociateVPCWithHostedZone": "the zone of a network endpoint's names is AWS's own",
     "s3:ListAllMyBuckets": _LISTING,
     "sts:GetCallerIdentity": "who one is concerns no resource",
     "tag:GetResources": _LISTING,
@@ -53,8 +52,6 @@ STAR_REASONS = {
 """Why a statement with one of these actions may have the resource ``*``. Others may not, unless a setting says why."""
 _CONDITIONED = {
     "cloudwatch:PutMetricData": "cloudwatch:namespace",
-    "kms:CreateKey": "aws:RequestTag/stack",
-    "kms:TagResource": "aws:RequestTag/stack",
 }
 _BROAD = ("AdministratorAccess", "PowerUserAccess", "IAMFullAccess")
 

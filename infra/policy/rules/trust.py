@@ -10,6 +10,10 @@ from rules.resources import Resource, Settings, resource_rule, strings
 _SOURCE = ("aws:SourceAccount", "aws:SourceArn", "aws:SourceOrgID", "aws:SourceOrgPaths")
 _TOPICS = ("aws:sns/topicPolicy:TopicPolicy", "aws:sns/topic:Topic")
 _EVENTBRIDGE = "events.amazonaws.com"
+_LAMBDA = "lambda.amazonaws.com"
+"""No page of AWS's says that it tells a function's role where it comes from. It need not: a function is given a role of
+its own account only, and by nobody without iam:PassRole for it.
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html"""
 _KEY_SOURCE = (
     *_SOURCE,
     "kms:CallerAccount",
@@ -24,7 +28,9 @@ _KEY_SOURCE = (
     "A service becomes a role on behalf of this account only.",
     *TRUST,
     settings={
-        "exempt": strings((), "Services that say neither aws:SourceAccount nor aws:SourceArn when they assume a role.")
+        "exempt": strings(
+            (_LAMBDA,), "Services that say neither aws:SourceAccount nor aws:SourceArn when they assume a role."
+        )
     },
 )
 def trust_confused_deputy(role: Resource, settings: Settings) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Budgets: moto's, with changes, subscribers of notifications, and tags."""
+"""Budgets: moto's, with changes, subscribers of notifications and their limits, and tags."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ from moto.budgets.exceptions import DuplicateRecordException, NotFoundException
 from moto.budgets.models import Budget, Notification
 from moto.budgets.responses import BudgetsResponse
 
+from seatrial.rehearsal.aws.refusals import Refused
+
 
 class Budgets(BudgetsResponse):  # type: ignore[misc]  # moto counts as Any
     """One request."""
 
     def create_budget(self) -> str:
-        """moto's, which forgets the tags."""
+        """moto's, which forgets the tags and takes any number of subscribers."""
+        known: list[Any] = []
+        for each in self._get_param("NotificationsWithSubscribers") or ():
+            _addressed(each["Subscribers"])
+            _new(each["Notification"], known)
+            known.append(each["Notification"])
         answer: str = super().create_budget()
         self._budget().tags = {each["Key"]: each["Value"] for each in self._get_param("ResourceTags") or ()}
         return answer
@@ -39,9 +46,8 @@ class Budgets(BudgetsResponse):  # type: ignore[misc]  # moto counts as Any
 
     def create_notification(self) -> str:
         """Add one; AWS refuses it twice."""
-        asked = self._get_param("Notification")
-        if any(each.details == asked for each in self._budget().notifications):
-            raise DuplicateRecordException("notification", json.dumps(asked))
+        _new(self._get_param("Notification"), [each.details for each in self._budget().notifications])
+        _addressed(self._get_param("Subscribers"))
         answer: str = super().create_notification()
         return answer
 
@@ -83,3 +89,22 @@ class Budgets(BudgetsResponse):  # type: ignore[misc]  # moto counts as Any
         for key in self._get_param("ResourceTagKeys"):
             tags.pop(key, None)
         return "{}"
+
+
+def _addressed(subscribers: list[dict[str, str]]) -> None:
+    """One topic, and ten addresses.
+
+    https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Notification.html
+    """
+    for kind, most in (("SNS", 1), ("EMAIL", 10)):
+        if sum(each["SubscriptionType"] == kind for each in subscribers) > most:
+            raise Refused(
+                "CreationLimitExceededException",
+                f"one notification can only have {most} subscribers with type of {kind}",
+            )
+
+
+def _new(notification: dict[str, Any], known: list[dict[str, Any]]) -> None:
+    """AWS refuses it twice."""
+    if notification in known:
+        raise DuplicateRecordException("notification", json.dumps(notification))

@@ -2,11 +2,12 @@
 
 A table says which call a resource type makes; members are found by name, as the provider's authors derived one from
 the other (``sseAlgorithm`` is ``SSEAlgorithm``, ``clientIdLists`` is ``ClientIDList``). What has another name is in the
-table, and what has none is not judged.
+table, and what has none is not judged. A pattern that botocore only has in words is in the table, too.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,9 +26,14 @@ class Call:
     operation: str
     renamed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Property (``metricQueries.metric``: one inside another) -> path in the request, where its name does not tell."""
+    words: Mapping[str, str] = field(default_factory=dict)
+    """Property -> a pattern that botocore has in the words of its documentation only."""
 
 
 _NAME = "name"
+_SAID = r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{0,255}"
+"""What EC2 takes as the description of a security group and of its rules: a ' is InvalidParameterValue."""
+_RULE = ("IpPermissions", "IpRanges", "Description")
 CALLS: Mapping[str, tuple[Call, ...]] = {
     "aws:s3/bucketVersioning:BucketVersioning": (Call("s3", "PutBucketVersioning"),),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
@@ -112,7 +118,24 @@ CALLS: Mapping[str, tuple[Call, ...]] = {
     "aws:ec2/vpc:Vpc": (Call("ec2", "CreateVpc"),),
     "aws:ec2/subnet:Subnet": (Call("ec2", "CreateSubnet"),),
     "aws:ec2/vpcEndpoint:VpcEndpoint": (Call("ec2", "CreateVpcEndpoint"),),
-    "aws:ec2/securityGroup:SecurityGroup": (Call("ec2", "CreateSecurityGroup", {_NAME: ("GroupName",)}),),
+    "aws:ec2/securityGroup:SecurityGroup": (
+        Call("ec2", "CreateSecurityGroup", {_NAME: ("GroupName",)}, {"description": _SAID}),
+        *(
+            Call(
+                "ec2",
+                f"AuthorizeSecurityGroup{way.capitalize()}",
+                {way: ("IpPermissions",), f"{way}.description": ("IpRanges", "Description")},
+                {f"{way}.description": _SAID},
+            )
+            for way in ("ingress", "egress")
+        ),
+    ),
+    **{
+        f"aws:vpc/securityGroup{way}Rule:SecurityGroup{way}Rule": (
+            Call("ec2", f"AuthorizeSecurityGroup{way}", {"description": _RULE}, {"description": _SAID}),
+        )
+        for way in ("Ingress", "Egress")
+    },
 }
 
 
@@ -175,6 +198,9 @@ def _value(value: Any, shape: Any, call: Call, path: str, plain: str) -> Iterato
             yield from _entries(value, inner, path)
     else:
         yield from _scalar(value, shape, path)
+        wanted = call.words.get(plain)
+        if wanted is not None and isinstance(value, str) and not re.fullmatch(wanted, value):
+            yield path, f"{value!r} does not match {wanted}"
 
 
 def _entries(value: Mapping[str, Any], shape: Any, path: str) -> Iterator[tuple[str, str]]:

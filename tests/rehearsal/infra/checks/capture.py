@@ -37,7 +37,12 @@ ARNS = {
     "aws:cloudwatch/logGroup:LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{name}}",
 }
 EVERYTHING = {
-    "github": {"repository": "acme/seatrial", "environment": "prod"},
+    "github": {
+        "repository": "acme/seatrial",
+        "environment": "prod",
+        "state": {"bucket": "acme-pulumi-state", "key_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/state"},
+    },
+    "boundary": f"arn:aws:iam::{ACCOUNT}:policy/seatrial-boundary",
     "tracking": {"size": "Small"},
     "readers": ["111122223333"],
     "emails": ["ml@example.com"],

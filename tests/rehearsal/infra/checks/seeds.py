@@ -51,6 +51,12 @@ def server(**inputs: Any) -> Damage:
     return lambda p: p.add("sagemaker/mlflowTrackingServer:MlflowTrackingServer", "t", protect=True, **given)
 
 
+def notified(subscribers: list[dict[str, Any]]) -> Damage:
+    said = {"notificationType": "ACTUAL", "comparisonOperator": "GREATER_THAN", "threshold": 80}
+    heard = [{**said, "thresholdType": "PERCENTAGE", **each} for each in subscribers]
+    return lambda p: p.change("Budget", "monthly", notifications=heard)
+
+
 def queue(**inputs: Any) -> Damage:
     return lambda p: p.add("sqs/queue:Queue", "letters", tags=TAGS, **inputs)
 
@@ -226,6 +232,14 @@ SEEDS: dict[str, tuple[str, Damage]] = {
         lambda p: p.grant(Action="cloudwatch:PutMetricData", Resource="*"),
     ),
     "keys of any stack": ("star-resource-has-reason", lambda p: p.grant(Action="kms:CreateKey", Resource="*")),
+    "this stack's tag on anybody's key": (
+        "star-resource-has-reason",
+        lambda p: p.grant(
+            Action="kms:TagResource",
+            Resource="*",
+            Condition={"StringEquals": {"aws:RequestTag/stack": "prod"}},
+        ),
+    ),
     "a role's own policy with deletion of anything": (
         "star-resource-has-reason",
         lambda p: p.change(
@@ -278,6 +292,12 @@ SEEDS: dict[str, tuple[str, Damage]] = {
             "SagemakerOfThisAccount",
             "assumeRolePolicy",
             Condition={"StringLike": {"aws:SourceAccount": "*"}},
+        ),
+    ),
+    "a service that hides behind Lambda": (
+        "trust-confused-deputy",
+        lambda p: p.trust(
+            Action="sts:AssumeRole", Principal={"Service": ["lambda.amazonaws.com", "sagemaker.amazonaws.com"]}
         ),
     ),
     "a condition that holds where the key is missing": (
@@ -430,6 +450,11 @@ SEEDS: dict[str, tuple[str, Damage]] = {
         lambda p: p.change(
             "Budget", "monthly", notifications=[{"comparisonOperator": "GREATER_THAN", "threshold": 80}]
         ),
+    ),
+    "a notification with two topics": ("budget-notification-taken", notified([{"subscriberSnsTopicArns": ["a", "b"]}])),
+    "a notification that is there twice": (
+        "budget-notification-taken",
+        notified([{"subscriberSnsTopicArns": [each]} for each in ("a", "b")]),
     ),
     "a pipeline that nobody may start": (
         "event-target-arrives",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
+import string
 from collections.abc import Callable
 from typing import Any
 
@@ -147,6 +150,30 @@ CONSTRAINT: dict[str, Seed] = {
         "tags.k",
         "300 characters",
     ),
+    "an apostrophe in a security group's description": (
+        lambda p: p.change("SecurityGroup", "jobs", description="Out to the services' endpoints"),
+        "description",
+        "does not match",
+    ),
+    "an apostrophe in a rule's description": (
+        lambda p: p.change("SecurityGroupEgressRule", "jobs-to-services", description="The services' endpoints"),
+        "description",
+        "does not match",
+    ),
+    "a quotation mark in a rule within its group": (
+        lambda p: p.change(
+            "SecurityGroup",
+            "services",
+            ingress=[{"protocol": "tcp", "fromPort": 443, "toPort": 443, "description": 'from "jobs"'}],
+        ),
+        "ingress[0].description",
+        "does not match",
+    ),
+    "a description of a rule that is too long": (
+        lambda p: p.change("SecurityGroupIngressRule", "services-from-jobs", description="j" * 256),
+        "description",
+        "does not match",
+    ),
     "an event that is retried for ever": (
         lambda p: p.change("EventTarget", "flights-drifted-train", retryPolicy={"maximumRetryAttempts": 1000}),
         "retryPolicy.maximumRetryAttempts",
@@ -270,6 +297,21 @@ def test_renamed_properties_have_their_place_in_botocore(type: str) -> None:
         for plain in call.renamed:
             if "." not in plain:
                 assert place(call, shape, plain, plain) is not None
+
+
+WORDED = sorted({each for calls in CALLS.values() for call in calls for each in call.words.values()})
+
+
+def test_patterns_are_what_botocore_says_in_words() -> None:
+    """They are copied from there: where AWS takes more one day, or less, this one has to be copied again."""
+    (pattern,) = WORDED
+    shape = shapes.request_shape("CreateSecurityGroup", "ec2").members["Description"]
+    said = html.unescape(shape.documentation)
+    assert "255 characters" in said
+    assert "a-z, A-Z, 0-9, spaces, and ._-:/()#,@[]+=&;{}!$*" in said
+    allowed = {*string.ascii_letters, *string.digits, *" ._-:/()#,@[]+=&;{}!$*"}
+    assert {each for each in map(chr, range(0x250)) if re.fullmatch(pattern, each)} == allowed
+    assert re.fullmatch(pattern, "a" * 255) and not re.fullmatch(pattern, "a" * 256)
 
 
 def test_unknown_values_and_secrets_of_a_preview_are_not_judged() -> None:

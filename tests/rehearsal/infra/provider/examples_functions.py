@@ -61,7 +61,7 @@ LAMBDA = (
 
 
 def _told(percent: float, *emails: str) -> Props:
-    heard: Props = {"subscriberSnsTopicArns": [f"arn:aws:sns:us-east-1:123456789012:{each}" for each in "ab"]}
+    heard: Props = {"subscriberSnsTopicArns": ["arn:aws:sns:us-east-1:123456789012:told"]}
     if emails:
         heard["subscriberEmailAddresses"] = list(emails)
     said = {"notificationType": "ACTUAL", "comparisonOperator": "GREATER_THAN", "thresholdType": "PERCENTAGE"}
@@ -78,7 +78,7 @@ BUDGETS = (
             "limitAmount": "200.00",
             "limitUnit": "USD",
             "costFilters": [{"name": "TagKeyValue", "values": ["user:stack$dev", "user:stack$prod"]}],
-            "notifications": [_told(80.0), _told(100.0, "who@example.com")],
+            "notifications": [_told(80.0), _told(100.0, "who@example.com", "and@example.com")],
             "tags": {"owner": "trial"},
         },
         {

@@ -6,6 +6,7 @@ import pytest
 
 from seatrial.errors import RehearsalError
 from seatrial.rehearsal.infra.provider.aws import TYPES
+from seatrial.rehearsal.infra.provider.base import Props, Unfinished
 from tests.rehearsal.infra.provider.conftest import Cloud
 from tests.rehearsal.infra.provider.examples import EXAMPLES
 
@@ -56,3 +57,42 @@ def test_a_subnet_with_a_second_route_table(cloud: Cloud) -> None:
     with pytest.raises(RehearsalError, match=r"Resource\.AlreadyAssociated"):
         cloud.provider.create(token, {"subnetId": first["subnetId"], "routeTableId": other})
     assert cloud.provider.read(token, first["id"], first) == {key: first[key] for key in ("subnetId", "routeTableId")}
+
+
+@pytest.mark.parametrize(
+    ("subscribers", "code"),
+    [
+        (
+            [
+                {
+                    "subscriberSnsTopicArns": [
+                        "arn:aws:sns:us-east-1:123456789012:a",
+                        "arn:aws:sns:us-east-1:123456789012:b",
+                    ]
+                }
+            ],
+            "CreationLimitExceededException: .*1 subscribers with type of SNS",
+        ),
+        (
+            [{"subscriberEmailAddresses": [f"{n}@example.com" for n in range(11)]}],
+            "CreationLimitExceededException: .*10 subscribers with type of EMAIL",
+        ),
+        ([{"subscriberEmailAddresses": [f"{n}@example.com"]} for n in range(2)], "DuplicateRecordException"),
+    ],
+)
+@pytest.mark.parametrize("when", ["made", "changed"])
+def test_a_budgets_notification_has_one_topic_and_comes_once(
+    cloud: Cloud, subscribers: list[Props], code: str, when: str
+) -> None:
+    token = "aws:budgets/budget:Budget"
+    inputs = next(each for each in EXAMPLES if each.token == token).inputs(cloud)
+    (said, *_) = inputs["notifications"]
+    moment = {key: each for key, each in said.items() if not key.startswith("subscriber")}
+    wanted = {**inputs, "notifications": [{**moment, **each} for each in subscribers]}
+    if when == "made":
+        with pytest.raises(RehearsalError, match=code):
+            cloud.provider.create(token, wanted)
+        return
+    made = cloud.made(token, **inputs)
+    with pytest.raises(Unfinished, match=code):
+        cloud.provider.update(token, made["id"], made, wanted)

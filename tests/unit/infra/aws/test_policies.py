@@ -19,7 +19,7 @@ STAR_REASONS = {
     "cloudwatch:PutMetricData",
     "ec2:CreateNetworkInterface",
     "ecr:GetAuthorizationToken",
-    "kms:CreateKey",
+    "route53:AssociateVPCWithHostedZone",
     "sts:GetCallerIdentity",
 }
 """Actions that know no resource; listings besides."""
@@ -81,6 +81,9 @@ def test_services_act_for_this_account_only(ran: stacks.Ran) -> None:
         if (name, principal["Service"]) == ("notifications-policy", "events.amazonaws.com"):
             assert "Condition" not in statement, "EventBridge tells a topic nothing that a condition could compare"
             continue
+        if (name, principal["Service"]) == ("budget-stop-role", "lambda.amazonaws.com"):
+            assert "Condition" not in statement, "AWS documents none that Lambda meets"
+            continue
         conditions = statement["Condition"]
         pinned = conditions.get("StringEquals", {}).get("aws:SourceAccount") == stacks.ACCOUNT
         compared = conditions.get("ArnLike", {})
@@ -120,11 +123,65 @@ def test_the_accounts_own_provider_is_not_made_again() -> None:
     assert trust["Statement"][0]["Principal"] == {"Federated": provider}
 
 
-def test_a_preview_writes_nothing_but_its_lock(ran: stacks.Ran) -> None:
+def test_a_preview_writes_nothing(ran: stacks.Ran) -> None:
+    """Not even a lock: a pull request that could write state could rewrite what production is."""
     reads = ("Get", "List", "Describe", "View")
-    for name, statement in _statements(ran, ":RolePolicy"):
-        if name == "github-preview-permissions" and statement["Sid"] not in ("StateFiles", "StateKey"):
-            assert all(each.partition(":")[2].startswith(reads) for each in statement["Action"]), statement
+    key = json.loads(EVERYTHING["github"])["state"]["key_arn"]
+    for name, statement in _statements(ran, ":RolePolicy", ":Policy"):
+        if name.startswith("github-preview"):
+            if statement["Resource"] == [key]:
+                assert statement["Action"] == ["kms:Decrypt"]
+            else:
+                assert all(each.partition(":")[2].startswith(reads) for each in statement["Action"]), statement
+
+
+def test_who_deploys_writes_this_stacks_state_only() -> None:
+    """One bucket holds every stack's: what brings dev up must not reach what prod is."""
+    state = "arn:aws:s3:::acme-pulumi-state"
+    for stack in ("dev", "prod"):
+        writes = [
+            resource
+            for name, each in _statements(stacks.run(stack, EVERYTHING), ":RolePolicy", ":Policy")
+            if name.startswith("github-deploy") and {"s3:PutObject", "s3:DeleteObject"} & set(_listed(each["Action"]))
+            for resource in _listed(each["Resource"])
+            if resource.startswith(state)
+        ]
+        own = f"seatrial-aws/{stack}"
+        assert writes == [
+            f"{state}/.pulumi/backups/{own}/*",
+            f"{state}/.pulumi/history/{own}/*",
+            f"{state}/.pulumi/locks/organization/{own}/*",
+            f"{state}/.pulumi/stacks/{own}.json*",
+            f"{state}/.pulumi/stacks/{own}.pulumi-tags",
+        ]
+
+
+def test_who_deploys_takes_over_nothing(ran: stacks.Ran) -> None:
+    """A tag makes a key or a network this stack's: it is given to what is new, and to what has it already."""
+    ours = {"StringEquals": {"aws:ResourceTag/stack": ran.outputs["tags"]["stack"]}}
+    tagged = {"aws:RequestTag/stack": ran.outputs["tags"]["stack"]}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, each in _statements(ran, ":RolePolicy", ":Policy"):
+        if name.startswith("github-deploy") and each["Effect"] == "Allow":
+            for action in each["Action"]:
+                found.setdefault(action, []).append(each)
+    assert "kms:CreateKey" not in found
+    assert [each.get("Condition") for each in found["kms:TagResource"]] == [ours]
+    for each in found["ec2:CreateTags"]:
+        asked = each["Condition"]
+        made = asked["StringEquals"].get("ec2:CreateAction")
+        if made is not None:
+            assert {f"ec2:{call}" for call in made} <= set(found), "a call that nobody may make"
+        assert asked == ours or ((made or "Null" in asked) and asked["StringEquals"].items() >= tagged.items())
+    for way in ("Egress", "Ingress"):
+        for each in found[f"ec2:AuthorizeSecurityGroup{way}"]:
+            groups = [arn for arn in each["Resource"] if arn.rpartition(":")[2].startswith("security-group/")]
+            assert each.get("Condition") == ours or not groups
+    for call in ("CreateVpc", "CreateSubnet", "CreateRouteTable", "CreateSecurityGroup", "CreateVpcEndpoint"):
+        for each in found[f"ec2:{call}"]:
+            assert each["Condition"] in (ours, {"StringEquals": tagged})
+            networks = [arn for arn in each["Resource"] if arn.endswith(":vpc/*")]
+            assert each["Condition"] == ours or not networks or call == "CreateVpc", "in somebody else's network"
 
 
 def test_who_deploys_cannot_let_itself_do_more(ran: stacks.Ran) -> None:
@@ -134,6 +191,35 @@ def test_who_deploys_cannot_let_itself_do_more(ran: stacks.Ran) -> None:
     assert f"arn:aws:iam::{stacks.ACCOUNT}:role/{prefix}-github-*" in denied["Resource"]
     writes = {"iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:CreatePolicyVersion"}
     assert writes <= set(denied["Action"])
+
+
+def test_who_deploys_cannot_move_its_boundary() -> None:
+    """Its name may begin with the prefix, and policies of the prefix are the deploying role's to change."""
+    boundary = f"arn:aws:iam::{stacks.ACCOUNT}:policy/seatrial-dev-boundary"
+    ran = stacks.run("dev", {**EVERYTHING, "boundary": boundary})
+    (denied,) = [each for _, each in _statements(ran, ":RolePolicy", ":Policy") if each["Effect"] == "Deny"]
+    assert boundary in denied["Resource"]
+    assert {"iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion"} <= set(denied["Action"])
+
+
+def test_log_groups_use_their_key_as_in_awss_sample() -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html, no wildcards."""
+    policy = json.loads(stacks.run("dev").one(":Key", "operations-key").inputs["policy"])
+    (logs,) = [each for each in policy["Statement"] if each["Sid"] == "LogGroupsOfThisAccount"]
+    wanted = {"Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo"}
+    assert set(logs["Action"]) == {f"kms:{each}" for each in wanted}
+
+
+def test_who_makes_private_names_may_associate_their_zone() -> None:
+    """Interface endpoints with private DNS take an action of Route 53 beside EC2's."""
+    ran = stacks.run("dev", EVERYTHING)
+    assert any(each.inputs.get("privateDnsEnabled") for each in ran.of(":VpcEndpoint"))
+    allowed = [
+        each["Resource"]
+        for name, each in _statements(ran, ":RolePolicy", ":Policy")
+        if name.startswith("github-deploy") and "route53:AssociateVPCWithHostedZone" in each["Action"]
+    ]
+    assert allowed == [["*"]]
 
 
 def test_launchers_are_named_or_the_account_decides() -> None:

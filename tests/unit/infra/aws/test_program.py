@@ -23,11 +23,14 @@ from tests.unit.infra.aws.schema import properties
 pytestmark = stacks.quiet
 STACKS = ("dev", "staging", "prod")
 IMAGE = f"{stacks.ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/seatrial-dev@sha256:{'a' * 64}"
+STATE_KEY = f"arn:aws:kms:eu-central-1:{stacks.ACCOUNT}:key/state"
 EVERYTHING: Mapping[str, str] = {
     "image": IMAGE,
     "emails": json.dumps(["ops@example.com"]),
     "readers": json.dumps(["444455556666"]),
-    "github": json.dumps({"repository": "acme/flights", "state": {"bucket": "acme-pulumi-state"}}),
+    "github": json.dumps(
+        {"repository": "acme/flights", "state": {"bucket": "acme-pulumi-state", "key_arn": STATE_KEY}}
+    ),
     "network": json.dumps({"cidr": "10.64.0.0/20"}),
     "tracking": json.dumps({"size": "Small"}),
 }
