@@ -25,3 +25,17 @@ def test_the_environment_that_pulumi_runs_in_holds_pip(program: str) -> None:
     lists = re.findall(r"requirements/\S+\.txt", recipe.partition("pip sync")[2].partition("\n")[0])
     assert lists == ["requirements/dev.txt"]
     assert re.search(r"^pip==\d[\w.]* \\\n    --hash=sha256:", (ROOT / lists[0]).read_text(), re.MULTILINE)
+
+
+def test_every_command_names_the_policy_pack_as_from_the_programs_folder() -> None:
+    """`pulumi -C FOLDER` changes the folder before it reads a path."""
+    texts = [path for folder in ("docs", "infra", "seatrial", ".github") for path in (ROOT / folder).rglob("*")]
+    named = {
+        (path.relative_to(ROOT).as_posix(), pack)
+        for path in texts
+        if path.suffix in (".md", ".sh", ".py", ".yml")
+        for pack in re.findall(r"--policy-pack ([\w./]+)", path.read_text())
+    }
+    assert {"docs/aws.md", "infra/README.md", "infra/policy/README.md"} <= {path for path, _ in named}
+    wrong = [(path, pack) for path, pack in named if not (ROOT / "infra/aws" / pack / "PulumiPolicy.yaml").is_file()]
+    assert wrong == []
