@@ -35,12 +35,17 @@ format: .venv/ready-dev ## put the code into shape
 bench: .venv/ready-dev ## ours beside the peers, in one run each; prints ratios
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-# ENGINE, BASE and IMAGE may be set; see training/Dockerfile about the base and about what the build needs of a network.
+# ENGINE, BASE, IMAGE and PLATFORM may be set; see training/Dockerfile about the base and about what the build needs of a
+# network.
 ENGINE ?= $(firstword $(foreach name,podman docker,$(if $(shell command -v $(name)),$(name))))
 IMAGE ?= localhost/seatrial:dev
 CA ?= $(firstword $(wildcard $(SSL_CERT_FILE) /etc/ssl/certs/ca-certificates.crt))
 IMAGE_ARGS = $(if $(BASE),--build-arg BASE=$(BASE)) $(if $(CA),--secret id=ca$(comma)src=$(CA)) \
-  $(if $(PIP_CONFIG_FILE),--secret id=pip$(comma)src=$(PIP_CONFIG_FILE)) $(if $(filter podman,$(ENGINE)),--network host)
+  $(if $(PIP_CONFIG_FILE),--secret id=pip$(comma)src=$(PIP_CONFIG_FILE)) $(if $(PLATFORM),--platform $(PLATFORM)) \
+  $(if $(filter podman,$(ENGINE)),--network host --format docker,$(DOCKERS_OWN))
+# SageMaker's CreateModel takes Docker's own manifest and no OCI one, and no index, which is what provenance needs:
+# https://github.com/aws/amazon-sagemaker-feedback/issues/180. podman, and Docker from 29 on, make those unless told.
+DOCKERS_OWN = --provenance=false --output type=docker$(comma)oci-mediatypes=false
 comma := ,
 
 # the commit is written into the Dockerfile's text: podman's cache looks at that, and not at the value of an argument

@@ -245,6 +245,8 @@ class Project(Settings):
     """The run that this process is a task of: ``$SEATRIAL_RUN``."""
     commit: str | None = None
     """The source's commit where git cannot be asked, as in an image: ``$SEATRIAL_GIT_COMMIT``."""
+    launch_token: str = ""
+    """By which a launch is known wherever it is run again, as in a workflow: ``$SEATRIAL_LAUNCH_TOKEN``."""
 
     def models(self) -> tuple[str, ...]:
         """Names of the models: folders under ``training/`` that hold a ``model.toml``."""
@@ -302,6 +304,7 @@ def load(start: Path | None = None) -> Project:
                 target=os.environ.get("SEATRIAL_TARGET", "local"),
                 run=os.environ.get("SEATRIAL_RUN", ""),
                 commit=os.environ.get("SEATRIAL_GIT_COMMIT"),
+                launch_token=os.environ.get("SEATRIAL_LAUNCH_TOKEN", ""),
             )
     raise ProjectError(
         f"no {PROJECT_FILE} found",

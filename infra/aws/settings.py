@@ -69,8 +69,12 @@ class State(project.Settings):
 class GitHub(project.Settings):
     """Which workflows may act in the account, without a key."""
 
-    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
-    """``organisation/name``."""
+    repository: Annotated[str, Field(pattern=r"^[\w.-]+(@\d+)?/[\w.-]+(@\d+)?$")]
+    """As GitHub's tokens say it: ``organisation/name``, or ``organisation@id/name@id`` of a repository that was
+    created, renamed or transferred since 15 July 2026. To find out:
+    ``gh api repos/ORG/NAME --jq '"\\(.owner.login)@\\(.owner.id)/\\(.name)@\\(.id)"'``.
+    https://github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-actions-oidc-tokens/
+    """
     branch: Annotated[str, Field(pattern=r"^[\w./-]+$")] = "main"
     """Only from here is anything deployed or released."""
     environment: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = None

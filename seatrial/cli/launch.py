@@ -42,7 +42,8 @@ def launch(
 ) -> None:
     """Run a model's pipeline in a cloud: compile it, send it, start it, and follow it to the verdict.
 
-    Killed or interrupted, the execution goes on; the same command finds it and follows it to its end.
+    Killed or interrupted, the execution goes on; the same command finds it and follows it to its end. On
+    another machine it does so where both were given the same SEATRIAL_LAUNCH_TOKEN (32 to 128 characters).
 
     Exit codes: 0 promoted (or the pipeline succeeded), 3 the gate said no, 1 an error, 2 wrong usage, 130 interrupted.
     """
@@ -59,7 +60,7 @@ def launch(
         )
     with_arguments = {"model": model, **given} if starting and not stopping else None
     prepared = pipelines.prepare(run_of(opened, model, pipeline, compiled_pipeline(opened, pipeline), with_arguments))
-    launches = Launches(opened.state)
+    launches = Launches(opened.state, opened.launch_token)
     out = console(stderr=as_json)
     if stopping:
         _stop(pipelines, launches, prepared.pipeline, out, as_json=as_json)
@@ -67,7 +68,7 @@ def launch(
     if dry_run:
         pipelines.deploy(prepared)
         if starting:
-            pipelines.start(prepared, _EXAMPLE_TOKEN)
+            pipelines.start(prepared, opened.launch_token or _EXAMPLE_TOKEN)
         print_requests(requests, as_json=as_json, assumed=pipelines.assumed)
         return
     if not starting:

@@ -3,6 +3,9 @@
 A launch is written down before it is sent: what it is (its digest), and the token with which it is started. So the
 same command, run again after a crash or at the same time by somebody else here, meets the same execution instead of
 starting a second one. When its end has been told, it is forgotten, and the same command starts anew.
+
+Where nothing that is written down lasts, as on a workflow's machine, the token is given: the service then finds the
+execution that was started with it.
 """
 
 from __future__ import annotations
@@ -18,11 +21,15 @@ from typing import Any
 from seatrial.clouds.base import Execution, Follower, PipelineRun, Pipelines, Prepared
 from seatrial.document.model import Document
 from seatrial.document.plan import plan
-from seatrial.errors import TaskError
+from seatrial.errors import TaskError, UsageError
 from seatrial.project import Project
 
 Json = Any
 _LAST_LINES = 15
+_TOKEN = range(32, 129)
+"""How many characters a token may have: AWS's StartPipelineExecution, of its ClientRequestToken.
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StartPipelineExecution.html
+"""
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,20 @@ class Entry:
 class Launches:
     """Launches whose end nobody has been told yet: one file each, below a project's state folder."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, token: str = "") -> None:
+        """``token``: of what is launched anew, where it shall not be drawn.
+
+        Raises:
+            UsageError: no service would take it.
+        """
+        if token and len(token) not in _TOKEN:
+            raise UsageError(
+                f"SEATRIAL_LAUNCH_TOKEN has {len(token)} characters",
+                why=f"AWS knows a launch by a token of {_TOKEN.start} to {_TOKEN.stop - 1} characters.",
+                todo="Pad or cut it, so that it stays the same when the same is launched again; or leave it unset.",
+            )
         self._folder = state / "launches"
+        self._token = token
 
     def open(self, prepared: Prepared, *, again: bool = False) -> Entry:
         """The launch of this work that is known, or a new one.
@@ -51,7 +70,8 @@ class Launches:
         """
         path = self._path(prepared.pipeline, prepared.digest)
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = Entry(prepared.pipeline, prepared.digest, secrets.token_hex(20))
+        drawn = secrets.token_hex(20)
+        new = Entry(prepared.pipeline, prepared.digest, drawn if again else self._token or drawn)
         if again:
             self._write(new)
             return new
@@ -59,7 +79,10 @@ class Launches:
         try:
             os.link(partial, path)  # of two at the same time, one is first and both use its token
         except FileExistsError:
-            return _read(path) or self.open(prepared, again=True)
+            known = _read(path)
+            if known is None:
+                self._write(new)
+            return known or new
         finally:
             partial.unlink()
         return new

@@ -371,6 +371,20 @@ def test_following_looks_less_often_while_nothing_happens(reached: Cloud) -> Non
     assert max(pauses) <= 10
 
 
+def test_a_given_token_finds_the_execution_from_a_fresh_machine(reached: Cloud, tmp_path: Path) -> None:
+    """A workflow that is run again knows nothing of what the first run wrote down."""
+    work = prepared(reached, "waits", seconds=0.1)
+
+    def run_on(machine: str, token: str) -> str:
+        launches = Launches(tmp_path / machine, token)
+        return launch(connected(reached), work, launches, Heard(), started=lambda *_: None).id
+
+    first = run_on("first", "workflow-run-1".ljust(32, "-"))
+    assert run_on("second", "workflow-run-1".ljust(32, "-")) == first
+    assert run_on("third", "workflow-run-2".ljust(32, "-")) != first
+    assert run_on("fourth", "") != first
+
+
 def test_a_launch_that_was_written_half_is_replaced(tmp_path: Path) -> None:
     """The machine lost power while the note was written."""
     work = Prepared("p", "d", "{}", {}, {}, {})

@@ -11,11 +11,12 @@ from typing import Any
 from seatrial.clouds.aws.failures import Refused
 from seatrial.clouds.aws.guardrails import Alarm
 from seatrial.clouds.aws.session import Aws
+from seatrial.clouds.aws.stack import BRING_UP
 from seatrial.errors import EndpointError
 
 Json = Any
 _FIRST_LOOK_S, _SLOWEST_LOOK_S, _LONGEST_S = 0.1, 15.0, 600.0
-_AGAIN = "Bring the infrastructure up to date, from the same sources as the model: pulumi -C infra/aws up"
+_AGAIN = f"Bring the infrastructure up to date, from the same sources as the model: {BRING_UP}"
 
 
 def require(aws: Aws, alarms: Sequence[Alarm]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from seatrial.clouds.answers import refusal_text
 from seatrial.clouds.aws.calls import action
+from seatrial.clouds.aws.stack import BRING_UP
 from seatrial.errors import EndpointError, ResourceError, SeatrialError
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
@@ -190,7 +191,7 @@ def _denied(said: str, asked: str, on: str) -> tuple[str, str, str]:
     return (
         _lacking(said, asked, on),
         f"No policy of it allows that.{explicit} It is not tried again, and nothing was changed by it.",
-        "If what is deployed is older than the project, bring the permissions up to date: pulumi -C infra/aws up "
+        f"If what is deployed is older than the project, bring the permissions up to date: {BRING_UP} "
         "(seatrial permissions MODEL --cloud aws shows what each role needs). Else use another profile.",
     )
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from seatrial.clouds.aws.stack import ModelShell, StackOutputs
+from seatrial.clouds.aws.stack import BRING_UP, ModelShell, StackOutputs
 from seatrial.errors import ProjectError
 
 LONGEST = 44
@@ -14,7 +14,7 @@ LONGEST = 44
 VARIANT = "live"
 """The one production variant of every endpoint."""
 _AGAIN = (
-    "Bring the infrastructure up to date and save its outputs again: pulumi -C infra/aws up, then "
+    f"Bring the infrastructure up to date and save its outputs again: {BRING_UP}, then "
     "pulumi -C infra/aws stack output --json"
 )
 

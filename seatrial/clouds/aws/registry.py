@@ -21,7 +21,7 @@ from seatrial.clouds.aws.ledger import Ledger
 from seatrial.clouds.aws.names import Names
 from seatrial.clouds.aws.properties import decoded, encoded
 from seatrial.clouds.aws.session import Aws
-from seatrial.clouds.aws.stack import StackOutputs
+from seatrial.clouds.aws.stack import BRING_UP, StackOutputs
 from seatrial.clouds.base import Promotion, Version
 from seatrial.clouds.champions import (
     TAG_PREFIX,
@@ -230,7 +230,7 @@ class AwsRegistry:
             raise RegistryError(
                 f"the model package group '{group}' is not there",
                 why="The infrastructure makes it, and versions are registered in it.",
-                todo="Bring the infrastructure up to date: pulumi -C infra/aws up",
+                todo=f"Bring the infrastructure up to date: {BRING_UP}",
             ) from refused
         return int(made["ModelPackageArn"].rpartition("/")[2])
 

@@ -14,6 +14,8 @@ from seatrial import project
 from seatrial.component import ROLES, JobRole
 from seatrial.project import Name, Settings
 
+BRING_UP = "STACK=NAME infra/keep-image.sh && pulumi -C infra/aws up --stack NAME"
+"""How a person does it. The script comes first: git does not hold the image, and an update without one forgets it."""
 _ARN = r"arn:aws[a-z\-]*:"
 RoleArn = Annotated[str, Field(pattern=_ARN + r"iam::\d{12}:role/[\w+=,.@/-]+$")]
 Image = Annotated[str, Field(pattern=r"^[\w.\-/:]+@sha256:[0-9a-f]{64}$", max_length=255)]

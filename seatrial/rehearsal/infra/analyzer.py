@@ -50,7 +50,7 @@ class PolicyViolated(RehearsalError):
         count = "a mandatory policy" if len(found) == 1 else f"{len(found)} mandatory policies"
         super().__init__(
             f"The program breaks {count}: " + "; ".join(map(str, found)),
-            why="`pulumi up --policy-pack infra/policy` stops at the same place, and nothing after it is made.",
+            why="`pulumi up --policy-pack ../policy` stops at the same place, and nothing after it is made.",
             todo="Change the program. Where the policy is wrong for this resource, change infra/policy and say why.",
         )
 

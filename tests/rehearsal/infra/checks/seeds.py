@@ -347,6 +347,10 @@ SEEDS: dict[str, tuple[str, Damage]] = {
         lambda p: p.change("Permission", "budget-stop-invoked", sourceArn=None),
     ),
     "workflows of any repository": ("oidc-trust-pinned", oidc(StringLike="repo:acme/*:ref:refs/heads/main")),
+    "workflows of any repository of that name": (
+        "oidc-trust-pinned",
+        oidc(StringLike="repo:acme@123456/seatrial@*:environment:prod"),
+    ),
     "workflows of any branch": ("oidc-trust-pinned", oidc(StringLike="repo:acme/seatrial:*")),
     "workflows of any branch, spelt out": (
         "oidc-trust-pinned",

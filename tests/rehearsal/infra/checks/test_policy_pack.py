@@ -12,7 +12,7 @@ from seatrial.rehearsal.infra.analyzer import Analyzer, PolicyViolated, analyzin
 from seatrial.rehearsal.infra.provider.base import UNKNOWN
 from tests.rehearsal.infra.checks.conftest import ROOT, STACKS, Capture
 from tests.rehearsal.infra.checks.program import Program
-from tests.rehearsal.infra.checks.seeds import SEEDS
+from tests.rehearsal.infra.checks.seeds import SEEDS, oidc
 
 
 @pytest.mark.parametrize("what", SEEDS)
@@ -55,6 +55,16 @@ def test_what_preview_does_not_know_breaks_no_policy(pack: Analyzer, registered:
                 assert pack.resource(replace(each, inputs={**each.inputs, name: UNKNOWN})) == [], (each.name, name)
     blank = [replace(each, inputs=dict.fromkeys(each.inputs, UNKNOWN)) for each in program]
     assert pack.everything(blank) == []
+
+
+@pytest.mark.parametrize("repository", ["acme/seatrial", "acme@123456/seatrial@456789"])
+def test_a_repository_is_named_with_githubs_numbers_or_without(
+    repository: str, pack: Analyzer, registered: Capture
+) -> None:
+    """Which of the two a token says is GitHub's choice, by the repository's age."""
+    program = Program(registered("prod"))
+    oidc(StringEquals=f"repo:{repository}:environment:prod")(program)
+    assert pack.everything(program.all) == []
 
 
 def test_development_may_be_emptied(pack: Analyzer, registered: Capture) -> None:

@@ -93,9 +93,13 @@ def test_services_act_for_this_account_only(ran: stacks.Ran) -> None:
     assert checked >= 15
 
 
-def test_workflows_are_pinned_to_repository_and_place() -> None:
-    """A subject with a wildcard would let in every branch, and every fork's pull request."""
-    changed = {"github": json.dumps({"repository": "acme/flights", "environment": "production"})}
+@pytest.mark.parametrize("repository", ["acme/flights", "acme@123456/flights@456789"])
+def test_workflows_are_pinned_to_repository_and_place(repository: str) -> None:
+    """A subject with a wildcard would let in every branch, and every fork's pull request.
+
+    With GitHub's numbers, too: STS compares the text, and tokens of a new repository hold them.
+    """
+    changed = {"github": json.dumps({"repository": repository, "environment": "production"})}
     subjects = {
         name: next(
             value
@@ -106,9 +110,9 @@ def test_workflows_are_pinned_to_repository_and_place() -> None:
         if statement["Action"] == "sts:AssumeRoleWithWebIdentity"
     }
     assert subjects == {
-        "github-preview-role": "repo:acme/flights:pull_request",
-        "github-deploy-role": "repo:acme/flights:environment:production",
-        "github-release-role": "repo:acme/flights:environment:production",
+        "github-preview-role": f"repo:{repository}:pull_request",
+        "github-deploy-role": f"repo:{repository}:environment:production",
+        "github-release-role": f"repo:{repository}:environment:production",
     }
     on_branch = _statements(stacks.run("dev", EVERYTHING), ":Role")
     assert any("repo:acme/flights:ref:refs/heads/main" in json.dumps(each) for _, each in on_branch)

@@ -52,6 +52,9 @@ def test_every_problem_is_told_at_once() -> None:
         ("network", {"cidr": "10.0.0.1/20"}, "has host bits set"),
         ("network", {"zones": ["a", "a"]}, "zones must be two to four different letters"),
         ("github", {"repository": "acme/flights", "branch": "*"}, "github.branch: "),
+        ("github", {"repository": "acme@*/flights"}, "github.repository: "),
+        ("github", {"repository": "acme@1/flights@"}, "github.repository: "),
+        ("github", {"repository": "acme@1@2/flights@3"}, "github.repository: "),
         ("launchers", ["*"], "launchers.0: "),
     ],
 )
