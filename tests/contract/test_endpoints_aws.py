@@ -234,6 +234,23 @@ def test_stopping_leaves_nothing(
     assert len(told["MetricAlarms"]) == 2, "the infrastructure's alarms stay"
 
 
+def test_what_serves_already_scales_as_the_stack_says_now(harbour: Harbour, stack: StackOutputs) -> None:
+    """After a run that ended before Auto Scaling heard of it, and after a change of ``max_instances`` alone."""
+    harbour.deploy(1)
+    endpoints = harbour.endpoints
+    assert isinstance(endpoints, AwsEndpoints)
+
+    def largest(max_instances: int | None) -> list[int]:
+        capacity = stack.endpoint.model_copy(update={"max_instances": max_instances})
+        endpoints._stack = stack.model_copy(update={"endpoint": capacity})
+        assert not harbour.deploy(1).changed
+        told = Aws(stack.region).ask("application-autoscaling", "DescribeScalableTargets", ServiceNamespace="sagemaker")
+        mine = f"endpoint/{stack.models[MODEL].endpoint}/variant/live"
+        return [each["MaxCapacity"] for each in told["ScalableTargets"] if each["ResourceId"] == mine]
+
+    assert [largest(3), largest(4), largest(None)] == [[3], [4], []]
+
+
 def test_what_nobody_goes_back_to_is_removed(harbour: Harbour, stack: StackOutputs, packages: tuple[Path, ...]) -> None:
     """Neither the live configuration nor the one before it is ever among that."""
     for number in (1, 2, 1, 2):

@@ -148,6 +148,22 @@ def test_a_key_and_a_network_bring_their_own_permissions() -> None:
     assert "kms:CreateGrant" in actions("pipeline", guarded)
 
 
+def test_who_lets_an_endpoint_scale_may_do_what_auto_scaling_tries_as_its_caller() -> None:
+    """https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_permission_validation.html"""
+    tried = {
+        "sagemaker:DescribeEndpoint": PLACE.arn("sagemaker", "endpoint/trial-flights"),
+        "sagemaker:UpdateEndpointWeightsAndCapacities": PLACE.arn("sagemaker", "endpoint/trial-flights"),
+        "sagemaker:DescribeEndpointConfig": PLACE.arn("sagemaker", "endpoint-config/of-somebody-else"),
+        "cloudwatch:DescribeAlarms": PLACE.arn("cloudwatch", "alarm:TargetTracking-x"),
+        "cloudwatch:PutMetricAlarm": PLACE.arn("cloudwatch", "alarm:TargetTracking-x"),
+        "cloudwatch:DeleteAlarms": PLACE.arn("cloudwatch", "alarm:TargetTracking-x"),
+    }
+    scaling = [grant for grant in derived().of("release") if "max_instances" in grant.unused_reason]
+    for action, about in tried.items():
+        assert any(action in g.actions and any(resource_like(r, about) for r in g.resources) for g in scaling), action
+    assert not {"cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"} & actions("launch", derived())
+
+
 def test_a_policy_is_one_that_iam_takes() -> None:
     for role in derived(KEY, True).roles():
         policy = derived(KEY, True).policy(role)

@@ -190,6 +190,37 @@ def test_a_service_heeds_the_conditions_under_which_a_role_lets_it_in(bench: Any
             assert "Could not assume role" in refused(bench.sagemaker.create_model, **request)["Message"]
 
 
+def test_who_lets_an_endpoint_scale_may_do_what_auto_scaling_will_do(bench: Any) -> None:
+    name = "scaled"
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{name}/variant/live",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    sagemaker = "arn:aws:sagemaker:us-east-1:123456789012"
+    own = statement(["application-autoscaling:RegisterScalableTarget", "application-autoscaling:PutScalingPolicy"])
+    needed = {
+        "sagemaker:DescribeEndpoint": f"{sagemaker}:endpoint/{name}",
+        "sagemaker:DescribeEndpointConfig": f"{sagemaker}:endpoint-config/*",
+        "sagemaker:UpdateEndpointWeightsAndCapacities": f"{sagemaker}:endpoint/{name}",
+        **{
+            f"cloudwatch:{each}": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:*"
+            for each in ("DescribeAlarms", "PutMetricAlarm", "DeleteAlarms")
+        },
+    }
+    for number, missing in enumerate((*needed, "nothing")):
+        rest = [statement(action, about) for action, about in needed.items() if action != missing]
+        scaling = client(bench, role(bench, f"scales-{number}", own, *rest), "application-autoscaling")
+        if missing == "nothing":
+            scaling.register_scalable_target(**target, MinCapacity=1, MaxCapacity=2)
+            continue
+        for call, more in (
+            (scaling.register_scalable_target, {"MinCapacity": 1, "MaxCapacity": 2}),
+            (scaling.put_scaling_policy, {"PolicyName": "p"}),
+        ):
+            assert f"{missing} on resource: {needed[missing]} " in refused(call, **target, **more)["Message"]
+
+
 def test_an_encrypted_object_takes_its_key(bench: Any) -> None:
     key = bench.client("kms").create_key()["KeyMetadata"]["Arn"]
     sealed = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
