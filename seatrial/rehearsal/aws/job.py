@@ -18,7 +18,7 @@ from seatrial.rehearsal.aws.events import sagemaker_event
 from seatrial.rehearsal.aws.faults import Kind
 from seatrial.rehearsal.aws.faults.hands import memory_limit, on_small_disk
 from seatrial.rehearsal.aws.iam.authority import Denied
-from seatrial.rehearsal.aws.iam.platform import require_image
+from seatrial.rehearsal.aws.iam.platform import require_image, require_keys
 from seatrial.rehearsal.aws.image import Image
 from seatrial.rehearsal.aws.isolation import start_isolated
 from seatrial.rehearsal.aws.logstream import LogStream
@@ -154,6 +154,7 @@ class Job(ABC):
         self.started = datetime.now(UTC)
         try:
             require_image(self.world.iam, self.role(), self.image_uri())
+            require_keys(self.world.iam, self.role(), self.request)
             if self.world.faults.take(Kind.NO_CAPACITY, self.name):
                 raise JobFailed(_NO_CAPACITY)
             with self.world.new_folder(self.name) as folder:
