@@ -29,6 +29,7 @@ from seatrial.rehearsal.aws.world import World
 _GRACE_S = 120  # the platform's time between SIGTERM and SIGKILL
 _LONGEST_REASON = 1024
 _LOST = "instance lost"
+_LOCAL_DISKS = ("ml.g4dn.", "ml.g5.", "ml.p4d.")
 _NO_CAPACITY = (
     "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
 )
@@ -293,6 +294,16 @@ def failure_reason(ended: Ended, failure_file: Path) -> str:
     elif ended.exit_code == 137:
         told = f"{told} (killed by SIGKILL, and not by the kernel for its memory)".strip()
     return f"AlgorithmError: {told}, exit code: {ended.exit_code}"
+
+
+def volume_key_problems(machines: Mapping[str, Any]) -> list[str]:
+    """What AWS says of a key for the disks of a machine that encrypts its own.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html
+    """
+    if machines.get("VolumeKmsKeyId") and str(machines.get("InstanceType", "")).startswith(_LOCAL_DISKS):
+        return ["You can't request a VolumeKmsKeyId when using an instance type with local storage"]
+    return []
 
 
 def empty_artifact(what: str) -> str:
