@@ -14,7 +14,7 @@ from seatrial.clouds.aws import alarms, guardrails
 from seatrial.clouds.aws.cloud import AwsCloud, connect
 from seatrial.clouds.aws.deployment import Plan, deployment_config, routing
 from seatrial.clouds.aws.endpoints import AwsEndpoints
-from seatrial.clouds.aws.names import Names, model_shell
+from seatrial.clouds.aws.names import LONGEST, Names, model_shell
 from seatrial.clouds.aws.session import Aws, Request
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.errors import EndpointError, ProjectError, RegistryError, SeatrialError, UsageError
@@ -22,7 +22,7 @@ from seatrial.project import Endpoint, Rollout
 from tests.contract.aws_stack import GUARDED
 from tests.contract.conftest import aws_harbour
 from tests.contract.endpoint_samples import MODEL, Harbour
-from tests.unit.clouds.aws.stacks import stack_table
+from tests.unit.clouds.aws.stacks import model_table, stack_table
 
 
 class Killed(BaseException):
@@ -324,6 +324,21 @@ def test_every_request_conforms_to_the_services_shapes() -> None:
     ]
     assert [problem for request in requests for problem in request.problems()] == []
     assert Request("sagemaker", "UpdateEndpoint", {**update, "EndpointName": "a_b"}).problems() != []
+
+
+def test_the_longest_name_of_a_model_leaves_room_for_every_suffix() -> None:
+    model = "x" * (LONGEST - len("trial-"))
+    stack = StackOutputs.model_validate(stack_table(models=model_table("trial", model)))
+    plan = Plan(stack, model, "9999", "d" * 64, "s3://b/d", Endpoint())
+    check = {"EndpointName": plan.names.check("9999"), "EndpointConfigName": plan.check_config()["EndpointConfigName"]}
+    requests = [
+        Request("sagemaker", "CreateModel", plan.sagemaker_model()),
+        Request("sagemaker", "CreateEndpointConfig", plan.config(None)),
+        Request("sagemaker", "CreateEndpointConfig", plan.check_config()),
+        Request("sagemaker", "CreateEndpoint", check),
+    ]
+    assert [problem for request in requests for problem in request.problems()] == []
+    assert len(plan.check_config()["EndpointConfigName"]) == 63
 
 
 def test_names_say_what_is_in_them() -> None:
