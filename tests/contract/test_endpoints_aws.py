@@ -17,7 +17,7 @@ from seatrial.clouds.aws.deployment import Plan, deployment_config, routing
 from seatrial.clouds.aws.endpoints import AwsEndpoints
 from seatrial.clouds.aws.failures import translated
 from seatrial.clouds.aws.made import Made
-from seatrial.clouds.aws.names import Names, model_shell
+from seatrial.clouds.aws.names import LONGEST, Names, model_shell
 from seatrial.clouds.aws.session import Aws, Request
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.errors import EndpointError, ProjectError, RegistryError, SeatrialError, UsageError
@@ -26,7 +26,7 @@ from seatrial.rehearsal.aws import OfflineAws
 from tests.contract.aws_stack import GUARDED
 from tests.contract.conftest import aws_harbour
 from tests.contract.endpoint_samples import MODEL, Harbour
-from tests.unit.clouds.aws.stacks import stack_table
+from tests.unit.clouds.aws.stacks import model_table, stack_table
 
 
 class Killed(BaseException):
@@ -303,6 +303,23 @@ def test_stopping_leaves_nothing(
     assert len(told["MetricAlarms"]) == 2, "the infrastructure's alarms stay"
 
 
+def test_what_serves_already_scales_as_the_stack_says_now(harbour: Harbour, stack: StackOutputs) -> None:
+    """After a run that ended before Auto Scaling heard of it, and after a change of ``max_instances`` alone."""
+    harbour.deploy(1)
+    endpoints = harbour.endpoints
+    assert isinstance(endpoints, AwsEndpoints)
+
+    def largest(max_instances: int | None) -> list[int]:
+        capacity = stack.endpoint.model_copy(update={"max_instances": max_instances})
+        endpoints._stack = stack.model_copy(update={"endpoint": capacity})
+        assert not harbour.deploy(1).changed
+        told = Aws(stack.region).ask("application-autoscaling", "DescribeScalableTargets", ServiceNamespace="sagemaker")
+        mine = f"endpoint/{stack.models[MODEL].endpoint}/variant/live"
+        return [each["MaxCapacity"] for each in told["ScalableTargets"] if each["ResourceId"] == mine]
+
+    assert [largest(3), largest(4), largest(None)] == [[3], [4], []]
+
+
 def test_what_nobody_goes_back_to_is_removed(harbour: Harbour, stack: StackOutputs, packages: tuple[Path, ...]) -> None:
     """Neither the live configuration nor the one before it is ever among that."""
     for number in (1, 2, 1, 2):
@@ -376,6 +393,21 @@ def test_every_request_conforms_to_the_services_shapes() -> None:
     ]
     assert [problem for request in requests for problem in request.problems()] == []
     assert Request("sagemaker", "UpdateEndpoint", {**update, "EndpointName": "a_b"}).problems() != []
+
+
+def test_the_longest_name_of_a_model_leaves_room_for_every_suffix() -> None:
+    model = "x" * (LONGEST - len("trial-"))
+    stack = StackOutputs.model_validate(stack_table(models=model_table("trial", model)))
+    plan = Plan(stack, model, "9999", "d" * 64, "s3://b/d", Endpoint())
+    check = {"EndpointName": plan.names.check("9999"), "EndpointConfigName": plan.check_config()["EndpointConfigName"]}
+    requests = [
+        Request("sagemaker", "CreateModel", plan.sagemaker_model()),
+        Request("sagemaker", "CreateEndpointConfig", plan.config(None)),
+        Request("sagemaker", "CreateEndpointConfig", plan.check_config()),
+        Request("sagemaker", "CreateEndpoint", check),
+    ]
+    assert [problem for request in requests for problem in request.problems()] == []
+    assert len(plan.check_config()["EndpointConfigName"]) == 63
 
 
 def test_names_say_what_is_in_them() -> None:

@@ -155,6 +155,7 @@ class AwsEndpoints:
         wanted = plan.config(_replaced_by(plan, serving))
         if serving is not None and serving.config == (back_to or wanted["EndpointConfigName"]):
             before_switch()
+            scaling.apply(self._aws, self._stack, names.endpoint)  # of a run that ended before it, or newly wanted
             self._made.tidy(plan.model)
             return self._served(plan.model, serving, changed=False)
         self._prove(plan, package)

@@ -10,7 +10,7 @@ from seatrial.clouds.aws import jobfile
 from seatrial.clouds.aws.channels import JOB, LOGS, MODEL, VALUES, VALUES_FILE
 from seatrial.clouds.aws.context import Context, display, retries, tags
 from seatrial.clouds.aws.ownsteps import step_without_machine
-from seatrial.clouds.aws.settings import SageMakerSettings
+from seatrial.clouds.aws.settings import Instance, SageMakerSettings
 from seatrial.document.jobs import Job
 from seatrial.errors import DocumentError
 from seatrial.execute.foreign import launcher
@@ -115,7 +115,7 @@ def _processing(job: Job, context: Context, key: str, mounts: jobfile.Mounts) ->
         "StoppingCondition": {"MaxRuntimeInSeconds": settings.max_run_s},
     }
     if settings.kms_key:
-        cluster["VolumeKmsKeyId"] = settings.kms_key
+        cluster |= _volume_key(settings, instance)
         arguments["ProcessingOutputConfig"]["KmsKeyId"] = settings.kms_key
     if settings.subnets:
         arguments["NetworkConfig"] = {"VpcConfig": _vpc(settings)}
@@ -189,7 +189,7 @@ def _training(job: Job, context: Context, key: str) -> dict[str, Json]:
             "S3Uri": context.below_root("runs", {"Get": "Execution.PipelineExecutionId"}, job.name, "checkpoints"),
         }
     if settings.kms_key:
-        resources["VolumeKmsKeyId"] = settings.kms_key
+        resources |= _volume_key(settings, instance)
         output["KmsKeyId"] = settings.kms_key
     if settings.subnets:
         arguments["VpcConfig"] = _vpc(settings)
@@ -213,6 +213,11 @@ def _environment(job: Job, context: Context) -> dict[str, Json]:
     for output in jobfile.told_by_steps(job, context.channels):
         found[jobfile.output_name(output)] = {"Std:Join": {"On": "", "Values": [context.scalar(output)]}}
     return found
+
+
+def _volume_key(settings: SageMakerSettings, instance: Instance) -> Json:
+    """A job that names a key for a machine with local disks is refused, although those are always encrypted."""
+    return {} if instance.local_disk else {"VolumeKmsKeyId": settings.kms_key}
 
 
 def _vpc(settings: SageMakerSettings) -> Json:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from seatrial.clouds.aws.stack import BRING_UP, ModelShell, StackOutputs
 from seatrial.errors import ProjectError
 
-LONGEST = 44
-"""SageMaker takes 63 characters; what is left is for suffixes such as ``-check-12`` and a digest's first digits."""
+LONGEST = 40
+"""SageMaker takes 63 characters; what is left is for the longest suffix, ``-check-v9999-0123456789``."""
 VARIANT = "live"
 """The one production variant of every endpoint."""
 _AGAIN = (

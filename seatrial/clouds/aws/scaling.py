@@ -11,6 +11,8 @@ from seatrial.clouds.aws.stack import StackOutputs
 _SERVICE = "application-autoscaling"
 _TARGETS = ("application-autoscaling:scalable-target/*",)
 _FIXED = "the endpoint keeps its size where the stack names no max_instances"
+_ENDPOINT = ("sagemaker:endpoint/{endpoint}",)
+_VALIDATED = "Application Auto Scaling lets only those change an endpoint's size who could do it themselves"
 CALLS = declare(
     Call(
         "application-autoscaling:DescribeScalableTargets",
@@ -26,6 +28,16 @@ CALLS = declare(
         ("service-role:sagemaker.application-autoscaling",),
         "the first endpoint of an account that scales makes the role that Application Auto Scaling acts as",
         unused_reason=_FIXED,
+    ),
+    # It tries these as its caller, with requests that change nothing, on configurations and alarms of its own choice.
+    # https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_permission_validation.html
+    # https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-prerequisites.html
+    Call("sagemaker:DescribeEndpoint", _ENDPOINT, _VALIDATED, unused_reason=_FIXED),
+    Call("sagemaker:UpdateEndpointWeightsAndCapacities", _ENDPOINT, _VALIDATED, unused_reason=_FIXED),
+    Call("sagemaker:DescribeEndpointConfig", ("sagemaker:endpoint-config/*",), _VALIDATED, unused_reason=_FIXED),
+    *(
+        Call(f"cloudwatch:{operation}", ("cloudwatch:alarm:*",), _VALIDATED, unused_reason=_FIXED)
+        for operation in ("DescribeAlarms", "PutMetricAlarm", "DeleteAlarms")
     ),
 )
 _PER_INSTANCE = 1000.0

@@ -32,6 +32,9 @@ class Instance(Settings):
     accelerator: str = ""
     accelerators: int = 0
     training_only: bool = False
+    local_disk: bool = False
+    """Whether jobs' files lie on disks of its own, which it encrypts itself: SageMaker takes no key for them.
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html"""
 
     def suits(self, needs: JobResources, *, training: bool) -> bool:
         """Whether a job with these needs can run on it."""
@@ -64,6 +67,7 @@ def _instance(name: str, cpu: float, memory_gb: float, accelerator: str = "", ac
         accelerator=accelerator,
         accelerators=accelerators,
         training_only=name.startswith("ml.p4d"),
+        local_disk=name.startswith(("ml.g4dn.", "ml.g5.", "ml.p4d.")),
     )
 
 

@@ -18,7 +18,7 @@ from seatrial.rehearsal.aws.events import sagemaker_event
 from seatrial.rehearsal.aws.faults import Kind
 from seatrial.rehearsal.aws.faults.hands import memory_limit, on_small_disk
 from seatrial.rehearsal.aws.iam.authority import Denied
-from seatrial.rehearsal.aws.iam.platform import require_image
+from seatrial.rehearsal.aws.iam.platform import require_image, require_keys
 from seatrial.rehearsal.aws.image import Image
 from seatrial.rehearsal.aws.isolation import start_isolated
 from seatrial.rehearsal.aws.logstream import LogStream
@@ -29,6 +29,7 @@ from seatrial.rehearsal.aws.world import World
 _GRACE_S = 120  # the platform's time between SIGTERM and SIGKILL
 _LONGEST_REASON = 1024
 _LOST = "instance lost"
+_LOCAL_DISKS = ("ml.g4dn.", "ml.g5.", "ml.p4d.")
 _NO_CAPACITY = (
     "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
 )
@@ -154,6 +155,7 @@ class Job(ABC):
         self.started = datetime.now(UTC)
         try:
             require_image(self.world.iam, self.role(), self.image_uri())
+            require_keys(self.world.iam, self.role(), self.request)
             if self.world.faults.take(Kind.NO_CAPACITY, self.name):
                 raise JobFailed(_NO_CAPACITY)
             with self.world.new_folder(self.name) as folder:
@@ -292,6 +294,16 @@ def failure_reason(ended: Ended, failure_file: Path) -> str:
     elif ended.exit_code == 137:
         told = f"{told} (killed by SIGKILL, and not by the kernel for its memory)".strip()
     return f"AlgorithmError: {told}, exit code: {ended.exit_code}"
+
+
+def volume_key_problems(machines: Mapping[str, Any]) -> list[str]:
+    """What AWS says of a key for the disks of a machine that encrypts its own.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html
+    """
+    if machines.get("VolumeKmsKeyId") and str(machines.get("InstanceType", "")).startswith(_LOCAL_DISKS):
+        return ["You can't request a VolumeKmsKeyId when using an instance type with local storage"]
+    return []
 
 
 def empty_artifact(what: str) -> str:

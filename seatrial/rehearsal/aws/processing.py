@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from seatrial.rehearsal.aws.continuous import uploading
-from seatrial.rehearsal.aws.job import Job, JobFailed, JobStopped, empty_artifact, failure_reason
+from seatrial.rehearsal.aws.job import Job, JobFailed, JobStopped, empty_artifact, failure_reason, volume_key_problems
 from seatrial.rehearsal.aws.transfer import download, upload
 
 _ROOT = PurePosixPath("/opt/ml/processing")
@@ -98,8 +98,8 @@ class ProcessingJob(Job):
 
 
 def processing_problems(request: dict[str, Any]) -> list[str]:
-    """What AWS would refuse beyond the shapes: paths outside the container contract."""
-    problems = []
+    """What AWS would refuse beyond the shapes: paths outside the container contract, a key where there can be none."""
+    problems = volume_key_problems(request["ProcessingResources"]["ClusterConfig"])
     inputs = [("processingInputs", each.get("S3Input", {})) for each in request.get("ProcessingInputs", [])]
     outputs = [
         ("processingOutputConfig.outputs", each.get("S3Output", {}))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.rehearsal.aws.faults import Kind
-from seatrial.rehearsal.aws.job import Job, JobFailed, JobStopped, empty_artifact, failure_reason
+from seatrial.rehearsal.aws.job import Job, JobFailed, JobStopped, empty_artifact, failure_reason, volume_key_problems
 from seatrial.rehearsal.aws.logstream import LogStream
 from seatrial.rehearsal.aws.process import Ended
 from seatrial.rehearsal.aws.transfer import NothingThere, download, upload, upload_archive
@@ -239,7 +239,7 @@ def _empty(folder: Path) -> None:
 
 def training_problems(request: Mapping[str, Any]) -> list[str]:
     """What AWS would refuse beyond the shapes."""
-    problems = []
+    problems = volume_key_problems(request["ResourceConfig"])
     if request.get("EnableManagedSpotTraining"):
         limits = request["StoppingCondition"]
         wait, run = limits.get("MaxWaitTimeInSeconds"), limits.get("MaxRuntimeInSeconds", 86_400)

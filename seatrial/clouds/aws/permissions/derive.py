@@ -97,6 +97,14 @@ def _endpoint(named: Mapping[str, str], scope: Scope) -> Iterator[Grant]:
         tuple(place.objects(f"capture/{model}/*") for model in named),
         why="keep captured traffic, for monitoring",
     )
+    if scope.alarms:
+        # https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html
+        yield Grant(
+            "endpoint",
+            ("cloudwatch:DescribeAlarms",),
+            tuple(place.arn("cloudwatch", f"alarm:{name}") for name in scope.alarms),
+            why="SageMaker looks at a rollout's alarms as the role of the model that it brings up",
+        )
 
 
 def _pipeline(steps: Steps, scope: Scope) -> Iterator[Grant]:
@@ -146,7 +154,11 @@ def _events(scope: Scope) -> Iterator[Grant]:
 
 
 def _with_key(role: Role, grants: Iterable[Grant], place: Place) -> Iterator[Grant]:
-    """A role's grants, and what its objects take besides where the stack has a key of its own."""
+    """A role's grants, and what its objects and disks take besides where the stack has a key of its own.
+
+    A disk takes a grant by who starts the job and by the job's own role, an output the right to encrypt:
+    https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
+    """
     mine = [grant for grant in grants if grant.role == role]
     yield from mine
     if place.kms_key is None:
@@ -157,7 +169,8 @@ def _with_key(role: Role, grants: Iterable[Grant], place: Place) -> Iterator[Gra
     via = {"StringEquals": {"kms:ViaService": (f"s3.{place.region}.amazonaws.com",)}}
     if found:
         yield Grant(role, found, (place.kms_key,), via, why="objects are encrypted with the stack's key")
-    if role == "pipeline":
+    job = role in JOB_ROLES
+    if job or role == "pipeline":
         yield Grant(
             role,
             ("kms:CreateGrant",),
@@ -165,3 +178,6 @@ def _with_key(role: Role, grants: Iterable[Grant], place: Place) -> Iterator[Gra
             {"Bool": {"kms:GrantIsForAWSResource": ("true",)}},
             why="jobs' disks are encrypted with the stack's key",
         )
+    if job and "s3:PutObject" in actions:
+        # SageMaker asks the key itself, not by way of S3
+        yield Grant(role, ("kms:Encrypt",), (place.kms_key,), why="what jobs make is encrypted with the stack's key")

@@ -122,8 +122,8 @@ class Endpoint:
             green.start()
             for share, wait_s in steps_of(policy.get("TrafficRoutingConfiguration", {})):
                 self._shift(share, green)
-                self._bake(wait_s, alarms)
-            self._bake(policy.get("TerminationWaitInSeconds", 0), alarms)
+                self._bake(wait_s, alarms, green.role)
+            self._bake(policy.get("TerminationWaitInSeconds", 0), alarms, green.role)
         except NotHealthy as failed:
             self._stage = {}
             self.failure_reason = str(failed)
@@ -159,10 +159,10 @@ class Endpoint:
             else:
                 self._enter("Baking", f"{share:.0%} of the traffic goes to the new fleet", green)
 
-    def _bake(self, seconds: float, alarms: list[str]) -> None:
+    def _bake(self, seconds: float, alarms: list[str], role: str) -> None:
         end = time.monotonic() + self._world.waits(seconds)
         while True:
-            raised = self._raised(alarms) if alarms else None
+            raised = self._raised(alarms, role) if alarms else None
             if raised is not None:
                 raise RolledBack(
                     f"One or more rollback alarms were raised during the deployment: {raised}. "
@@ -173,9 +173,13 @@ class Endpoint:
                 return
             self._over.wait(min(_LOOK_S, left))
 
-    def _raised(self, names: list[str]) -> str | None:
-        """The first in alarm, whatever the reason: SageMaker looks at states, and only CloudWatch at metrics."""
-        cloudwatch = self._world.client("cloudwatch", self._region)
+    def _raised(self, names: list[str], role: str) -> str | None:
+        """The first in alarm, whatever the reason: SageMaker looks at states, and only CloudWatch at metrics.
+
+        ``role``: of the model that comes up; SageMaker looks as it.
+        https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html
+        """
+        cloudwatch = self._world.client("cloudwatch", self._region, role)
         found = {alarm["AlarmName"]: alarm for alarm in cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]}
         return next((name for name in names if name in found and found[name]["StateValue"] == "ALARM"), None)
 

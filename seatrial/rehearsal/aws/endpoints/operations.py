@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
+from botocore.exceptions import ClientError
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.models import sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
@@ -112,21 +113,23 @@ class EndpointOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
         missing = {"CANARY": "CanarySize", "LINEAR": "LinearStepSize"}.get(routing.get("Type", ""))
         if missing and missing not in routing:
             raise invalid(f"{missing} is required for traffic routing of type {routing['Type']}")
-        self._require_alarms(deployment or {})
         fleet = self._fleet()
+        self._require_alarms(deployment or {}, fleet.role)
         if self.params.get("RetainAllVariantProperties"):
             endpoint.hand_on(fleet)
         endpoint.update(fleet, deployment)
         return ActionResult({"EndpointArn": endpoint.arn})
 
-    def _require_alarms(self, deployment: dict[str, Any]) -> None:
+    def _require_alarms(self, deployment: dict[str, Any], role: str) -> None:
         names = [each["AlarmName"] for each in deployment.get("AutoRollbackConfiguration", {}).get("Alarms", [])]
-        cloudwatch = self.world.client("cloudwatch", self.region)
-        known = (
-            {each["AlarmName"] for each in cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]}
-            if names
-            else set()
-        )
+        if not names:
+            return
+        cloudwatch = self.world.client("cloudwatch", self.region, role)
+        try:
+            found = cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]
+        except ClientError as denied:
+            raise invalid(f"Could not look at the rollback alarms as the model's role: {denied}") from denied
+        known = {each["AlarmName"] for each in found}
         missing = [name for name in names if name not in known]
         if missing:
             raise invalid(f"Could not find the rollback alarm(s) {', '.join(missing)}")

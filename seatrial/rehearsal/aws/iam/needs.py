@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from seatrial.rehearsal.aws.asked import Asked
@@ -49,9 +49,26 @@ def _scaling(asked: Asked, arn: _Arn) -> list[Need] | None:
     action = f"application-autoscaling:{asked.operation}"
     if asked.operation.startswith("Describe"):
         return [Need(action, "*")]
-    if asked.operation in ("RegisterScalableTarget", "DeregisterScalableTarget", "PutScalingPolicy"):
-        return [Need(action, arn("application-autoscaling", "scalable-target/*"))]
-    return None
+    if asked.operation not in ("RegisterScalableTarget", "DeregisterScalableTarget", "PutScalingPolicy"):
+        return None
+    found = [Need(action, arn("application-autoscaling", "scalable-target/*"))]
+    return found if asked.operation == "DeregisterScalableTarget" else [*found, *_validated(asked, arn)]
+
+
+def _validated(asked: Asked, arn: _Arn) -> Iterator[Need]:
+    """What Application Auto Scaling tries as its caller before it scales an endpoint for them; AWS calls the lack of it
+    a ValidationException.
+
+    https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_permission_validation.html
+    """
+    kind, _, rest = str(asked.parameters.get("ResourceId", "")).partition("/")
+    if kind == "endpoint":
+        endpoint = arn("sagemaker", f"endpoint/{rest.partition('/')[0]}")
+        yield Need("sagemaker:DescribeEndpoint", endpoint)
+        yield Need("sagemaker:DescribeEndpointConfig", arn("sagemaker", "endpoint-config/*"))
+        yield Need("sagemaker:UpdateEndpointWeightsAndCapacities", endpoint)
+    for operation in ("DescribeAlarms", "PutMetricAlarm", "DeleteAlarms"):
+        yield Need(f"cloudwatch:{operation}", arn("cloudwatch", "alarm:*"))
 
 
 def _kms(asked: Asked, arn: _Arn) -> list[Need] | None:

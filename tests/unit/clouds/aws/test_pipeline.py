@@ -175,6 +175,23 @@ def test_every_reach_of_settings_is_valid(pipeline: Read) -> None:
     assert found["fit"]["Arguments"]["Tags"] == [{"Key": "team", "Value": "flights"}]
 
 
+def test_disks_of_the_machine_itself_get_no_key(pipeline: Read) -> None:
+    """They are encrypted anyway, and SageMaker refuses a job that names a key for them. Its outputs have the key."""
+    machine = {"name": "ml.m5.24xlarge", "cpu": 96, "memory_gb": 384}
+    for local in (False, True):
+        instances = (Instance.model_validate({**machine, "local_disk": local}),)
+        found = steps(sagemaker(pipeline("training"), kms_key="k", instances=instances))
+        made, fit = found["make"]["Arguments"], found["fit"]["Arguments"]
+        for machines in (made["ProcessingResources"]["ClusterConfig"], fit["ResourceConfig"]):
+            assert machines.get("VolumeKmsKeyId") == (None if local else "k")
+        assert (made["ProcessingOutputConfig"]["KmsKeyId"], fit["OutputDataConfig"]["KmsKeyId"]) == ("k", "k")
+
+
+def test_the_table_knows_which_machines_have_disks_of_their_own() -> None:
+    families = {each.name.split(".")[1] for each in SageMakerSettings().instances if each.local_disk}
+    assert families == {"g4dn", "g5", "p4d"}
+
+
 def test_results_are_reused_only_where_asked(pipeline: Read) -> None:
     """SageMaker compares arguments only: it does not see that the source tables changed."""
     assert "CacheConfig" not in sagemaker(pipeline("training")).text()

@@ -93,6 +93,15 @@ def test_a_path_outside_the_contract_is_refused(bench: Any) -> None:
         bench.sagemaker.create_processing_job(**request)
 
 
+@pytest.mark.parametrize("instance", ["ml.g4dn.xlarge", "ml.g5.xlarge"])
+def test_a_key_for_disks_that_encrypt_themselves_is_refused(bench: Any, instance: str) -> None:
+    """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html"""
+    request = bench.processing_request("sealed-twice", "pass")
+    request["ProcessingResources"]["ClusterConfig"] |= {"InstanceType": instance, "VolumeKmsKeyId": "k"}
+    with pytest.raises(ClientError, match="You can't request a VolumeKmsKeyId when using an instance type with local"):
+        bench.sagemaker.create_processing_job(**request)
+
+
 def test_an_unknown_job_is_not_found(bench: Any) -> None:
     """In AWS's words, since clients match on them."""
     with pytest.raises(ClientError, match="Could not find requested job with name: nobody"):

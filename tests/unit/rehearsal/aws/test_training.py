@@ -137,6 +137,17 @@ def test_a_spot_interruption_resumes_from_the_checkpoints(bench: Any) -> None:
             {"ResourceConfig": {"InstanceCount": 2, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}},
             "more than one instance",
         ),
+        (
+            {
+                "ResourceConfig": {
+                    "InstanceCount": 1,
+                    "InstanceType": "ml.p4d.24xlarge",
+                    "VolumeSizeInGB": 1,
+                    "VolumeKmsKeyId": "k",
+                }
+            },
+            "You can't request a VolumeKmsKeyId when using an instance type with local storage",
+        ),
         ({"TrainingJobName": "under_score"}, "regular expression"),
     ],
 )

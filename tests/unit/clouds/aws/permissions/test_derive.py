@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from seatrial import project
-from seatrial.clouds.aws.permissions import Grant, Permissions, Place, Use, derive, unused, usage, uses
+from seatrial.clouds.aws.permissions import Grant, Permissions, Place, Role, Use, derive, unused, usage, uses
 from seatrial.clouds.aws.permissions.patterns import action_like, like, resource_like
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -145,7 +145,40 @@ def test_a_key_and_a_network_bring_their_own_permissions() -> None:
     for role in ("training", "evaluation", "release", "endpoint"):
         more = actions(role, guarded) - actions(role, plain)
         assert {"kms:Decrypt", "kms:GenerateDataKey", "ec2:CreateNetworkInterface"} <= more
-    assert "kms:CreateGrant" in actions("pipeline", guarded)
+    resource = {"Bool": {"kms:GrantIsForAWSResource": ("true",)}}
+    encrypting: tuple[Role, ...] = ("training", "evaluation", "release", "pipeline")
+    for each in encrypting:
+        (disks,) = (g for g in guarded.of(each) if "kms:CreateGrant" in g.actions)
+        assert (disks.resources, disks.condition) == ((KEY,), resource)
+        asked = [g for g in guarded.of(each) if "kms:Encrypt" in g.actions]
+        # the service asks the key for it without S3 in between
+        assert [(g.actions, g.condition) for g in asked] == ([] if each == "pipeline" else [(("kms:Encrypt",), {})])
+    assert not {"kms:CreateGrant", "kms:Encrypt"} & (actions("endpoint", guarded) | actions("launch", guarded))
+
+
+def test_the_endpoints_role_sees_the_alarms_of_its_rollouts_and_no_others() -> None:
+    guardrails = project.load(ROOT).model("flights").rollout.guardrails
+    (seen,) = (g for g in derived().of("endpoint") if "cloudwatch:DescribeAlarms" in g.actions)
+    assert seen.actions == ("cloudwatch:DescribeAlarms",)
+    assert set(seen.resources) == {
+        PLACE.arn("cloudwatch", f"alarm:trial-flights-{each.replace('_', '-')}") for each in guardrails
+    }
+
+
+def test_who_lets_an_endpoint_scale_may_do_what_auto_scaling_tries_as_its_caller() -> None:
+    """https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_permission_validation.html"""
+    tried = {
+        "sagemaker:DescribeEndpoint": PLACE.arn("sagemaker", "endpoint/trial-flights"),
+        "sagemaker:UpdateEndpointWeightsAndCapacities": PLACE.arn("sagemaker", "endpoint/trial-flights"),
+        "sagemaker:DescribeEndpointConfig": PLACE.arn("sagemaker", "endpoint-config/of-somebody-else"),
+        "cloudwatch:DescribeAlarms": PLACE.arn("cloudwatch", "alarm:TargetTracking-x"),
+        "cloudwatch:PutMetricAlarm": PLACE.arn("cloudwatch", "alarm:TargetTracking-x"),
+        "cloudwatch:DeleteAlarms": PLACE.arn("cloudwatch", "alarm:TargetTracking-x"),
+    }
+    scaling = [grant for grant in derived().of("release") if "max_instances" in grant.unused_reason]
+    for action, about in tried.items():
+        assert any(action in g.actions and any(resource_like(r, about) for r in g.resources) for g in scaling), action
+    assert not {"cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"} & actions("launch", derived())
 
 
 def test_a_policy_is_one_that_iam_takes() -> None:

@@ -13,6 +13,8 @@ from seatrial.rehearsal.aws import OfflineAws
 
 ROOT = {"AWS": "arn:aws:iam::123456789012:root"}
 SERVICE = {"Service": "sagemaker.amazonaws.com"}
+ECR = ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer", "GetAuthorizationToken")
+LOGS = ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
 COPY = "open('/opt/ml/processing/out/x', 'w').write('made')"
 
 
@@ -155,10 +157,9 @@ def test_handing_over_a_role_takes_a_permission_for_that_role_and_service(bench:
 
 def test_a_job_runs_as_its_role_and_so_does_the_platform_for_it(bench: Any) -> None:
     bucket = f"arn:aws:s3:::{bench.bucket}"
-    ecr = ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer", "GetAuthorizationToken")
     needed = [
-        statement([f"ecr:{each}" for each in ecr]),
-        statement(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]),
+        statement([f"ecr:{each}" for each in ECR]),
+        statement([f"logs:{each}" for each in LOGS]),
         statement("s3:ListBucket", bucket),
         statement("s3:GetObject", f"{bucket}/*"),
         statement("s3:PutObject", f"{bucket}/*/made/*"),
@@ -176,6 +177,86 @@ def test_a_job_runs_as_its_role_and_so_does_the_platform_for_it(bench: Any) -> N
         assert f"assumed-role/{name}/SageMaker is not authorized to perform: {lacking} on" in said["FailureReason"]
 
 
+def test_a_job_encrypts_its_disk_and_its_outputs_as_its_role(bench: Any) -> None:
+    key = bench.client("kms").create_key()["KeyMetadata"]["Arn"]
+    resource = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    plain = statement([*(f"ecr:{each}" for each in ECR), *(f"logs:{each}" for each in LOGS), "s3:GetObject"])
+    plain["Action"] += ["s3:PutObject", "s3:ListBucket"]
+    disk, made = statement("kms:CreateGrant", key, Condition=resource), statement("kms:Encrypt", key)
+    for name, granted, lacking in (
+        ("keys-none", (), "kms:CreateGrant"),
+        ("keys-outputs", (made,), "kms:CreateGrant"),
+        ("keys-disk", (disk,), "kms:Encrypt"),
+        ("keys-both", (disk, made), ""),
+    ):
+        arn = role(bench, name, plain, *granted, principal=SERVICE)
+        processing = bench.processing_request(name, COPY, RoleArn=arn)
+        processing["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] = key
+        processing["ProcessingOutputConfig"]["KmsKeyId"] = key
+        training = bench.training_request(f"{name}-trained", "open('/opt/ml/model/x', 'w').write('made')", RoleArn=arn)
+        training["ResourceConfig"]["VolumeKmsKeyId"] = key
+        training["OutputDataConfig"]["KmsKeyId"] = key
+        bench.sagemaker.create_processing_job(**processing)
+        bench.sagemaker.create_training_job(**training)
+        for kind, job in (("processing", name), ("training", f"{name}-trained")):
+            said = bench.ended(kind, job)
+            reason = said.get("FailureReason", "")
+            assert said[f"{kind.capitalize()}JobStatus"] == ("Failed" if lacking else "Completed"), reason
+            assert not lacking or f"{lacking} on resource: {key}" in reason
+
+
+def test_a_rollouts_alarms_are_looked_at_as_the_models_role(bench: Any) -> None:
+    """https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html"""
+    sagemaker, name = bench.sagemaker, "guarded-as-role"
+    dimensions = [{"Name": "EndpointName", "Value": name}]
+    bench.client("cloudwatch").put_metric_alarm(
+        AlarmName=name, Namespace="AWS/SageMaker", MetricName="Invocation5XXErrors", Dimensions=dimensions,
+        Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    looks = statement("cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{name}")
+    serves = statement([*(f"ecr:{each}" for each in ECR), *(f"logs:{each}" for each in LOGS), "s3:GetObject"])
+    container = sagemaker.describe_model(ModelName=bench.model(f"{name}-text", "one"))["PrimaryContainer"]
+    for model, granted in ((f"{name}-blind", [serves]), (f"{name}-seeing", [serves, looks])):
+        arn = role(bench, model, *granted, principal=SERVICE)
+        sagemaker.create_model(ModelName=model, ExecutionRoleArn=arn, PrimaryContainer=container)
+        variant = {"VariantName": "main", "ModelName": model, "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+        sagemaker.create_endpoint_config(EndpointConfigName=model, ProductionVariants=[variant])
+
+    def settled() -> Any:
+        look = lambda: sagemaker.describe_endpoint(EndpointName=name)  # noqa: E731
+        return bench.until(look, lambda said: said["EndpointStatus"] in ("InService", "Failed"))
+
+    def update(config: str) -> dict[str, Any]:
+        routing = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 3600}
+        rollback = {"Alarms": [{"AlarmName": name}]}
+        deployment = {
+            "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing},
+            "AutoRollbackConfiguration": rollback,
+        }
+        return {"EndpointName": name, "EndpointConfigName": config, "DeploymentConfig": deployment}
+
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=f"{name}-blind")
+    assert settled()["EndpointStatus"] == "InService", settled()
+    lacking = f"assumed-role/{name}-blind/SageMaker is not authorized to perform: cloudwatch:DescribeAlarms"
+    assert lacking in refused(sagemaker.update_endpoint, **update(f"{name}-blind"))["Message"]
+    sagemaker.update_endpoint(**update(f"{name}-seeing"))
+    bench.until(
+        lambda: sagemaker.describe_endpoint(EndpointName=name).get("PendingDeploymentSummary", {}),
+        lambda stage: "Baking" in str(stage),
+    )
+    bench.client("iam").put_role_policy(
+        RoleName=f"{name}-seeing",
+        PolicyName="p",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [serves]}),
+    )
+    said = settled()
+    assert said["EndpointConfigName"] == f"{name}-blind"
+    assert f"{name}-seeing/SageMaker is not authorized to perform: cloudwatch:DescribeAlarms" in said["FailureReason"]
+    used = {each["action"] for each in bench.aws.permissions()["used"] if each["role"] == f"{name}-seeing"}
+    assert "cloudwatch:DescribeAlarms" in used
+    sagemaker.delete_endpoint(EndpointName=name)
+
+
 def test_a_service_heeds_the_conditions_under_which_a_role_lets_it_in(bench: Any) -> None:
     iam = bench.client("iam")
     for account, let_in in (("123456789012", True), ("210987654321", False)):
@@ -188,6 +269,37 @@ def test_a_service_heeds_the_conditions_under_which_a_role_lets_it_in(bench: Any
             bench.sagemaker.create_model(**request)
         else:
             assert "Could not assume role" in refused(bench.sagemaker.create_model, **request)["Message"]
+
+
+def test_who_lets_an_endpoint_scale_may_do_what_auto_scaling_will_do(bench: Any) -> None:
+    name = "scaled"
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{name}/variant/live",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    sagemaker = "arn:aws:sagemaker:us-east-1:123456789012"
+    own = statement(["application-autoscaling:RegisterScalableTarget", "application-autoscaling:PutScalingPolicy"])
+    needed = {
+        "sagemaker:DescribeEndpoint": f"{sagemaker}:endpoint/{name}",
+        "sagemaker:DescribeEndpointConfig": f"{sagemaker}:endpoint-config/*",
+        "sagemaker:UpdateEndpointWeightsAndCapacities": f"{sagemaker}:endpoint/{name}",
+        **{
+            f"cloudwatch:{each}": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:*"
+            for each in ("DescribeAlarms", "PutMetricAlarm", "DeleteAlarms")
+        },
+    }
+    for number, missing in enumerate((*needed, "nothing")):
+        rest = [statement(action, about) for action, about in needed.items() if action != missing]
+        scaling = client(bench, role(bench, f"scales-{number}", own, *rest), "application-autoscaling")
+        if missing == "nothing":
+            scaling.register_scalable_target(**target, MinCapacity=1, MaxCapacity=2)
+            continue
+        for call, more in (
+            (scaling.register_scalable_target, {"MinCapacity": 1, "MaxCapacity": 2}),
+            (scaling.put_scaling_policy, {"PolicyName": "p"}),
+        ):
+            assert f"{missing} on resource: {needed[missing]} " in refused(call, **target, **more)["Message"]
 
 
 def test_an_encrypted_object_takes_its_key(bench: Any) -> None:
