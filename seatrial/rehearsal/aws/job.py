@@ -255,8 +255,7 @@ class Job(ABC):
             try:
                 ended = watched.wait()
             except ClientError:  # its log may not be written: the program must not outlive its job
-                watched.kill()
-                running.process.wait()
+                watched.abandon()
                 raise
         if limit is not None and limit.exceeded:
             ended = replace(ended, out_of_memory=True)

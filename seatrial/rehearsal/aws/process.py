@@ -68,6 +68,16 @@ class Watched:
         """End the process at once."""
         self._running.end_now()
 
+    def abandon(self) -> None:
+        """End the process at once, and wait until every holder of its output is gone: nobody writes after that."""
+        self.kill()
+        pipe = self._running.process.stdout
+        assert pipe is not None
+        while os.read(pipe.fileno(), 65536):
+            pass
+        pipe.close()
+        self._running.process.wait()
+
     def wait(self) -> Ended:
         """Read until every holder of the output is gone, then return the exit code."""
         pipe = self._running.process.stdout
