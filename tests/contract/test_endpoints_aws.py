@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -186,6 +187,60 @@ def test_what_sagemaker_shows_late_is_waited_for(
     harbour.deploy(1)
     assert harbour.deploy(2).version == "2"
     assert (late.refused, late.stale, harbour.champion) == (["CreateEndpoint", "UpdateEndpoint"], None, 2)
+
+
+class Doubled(Aws):
+    """An approval that is told twice: another deployment of the same version is a step ahead at one operation."""
+
+    def __init__(self, region: str, operation: str) -> None:
+        super().__init__(region)
+        self.before: str | None = operation
+
+    def _call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Any:
+        if operation == self.before:
+            self.before = None
+            super()._call(service, operation, parameters)
+        return super()._call(service, operation, parameters)
+
+
+def test_who_meets_another_deployment_under_way_waits_for_how_it_ends(
+    stack: StackOutputs, tmp_path: Path, packages: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SageMaker refuses the second update. The champion was given back, and the first one went on."""
+    harbour = aws_harbour(stack, tmp_path / "state", packages, monkeypatch)
+    harbour.deploy(1)
+    endpoints = harbour.endpoints
+    assert isinstance(endpoints, AwsEndpoints)
+    endpoints._aws = endpoints._made._aws = doubled = Doubled(stack.region, "UpdateEndpoint")
+    assert harbour.deploy(2).version == "2"
+    assert (doubled.before, harbour.champion, endpoints.get(MODEL).version) == (None, 2, "2")
+
+
+def test_what_another_deployment_proves_on_is_not_removed(
+    harbour: Harbour, stack: StackOutputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took the place of ours, which therefore fails; that one goes on."""
+    harbour.deploy(1)
+    check = f"{stack.prefix}-{MODEL}-check-v2"
+    sagemaker = Aws(stack.region).client("sagemaker")
+    waiter, made = sagemaker.get_waiter("endpoint_deleted"), Made(Aws(stack.region), stack, print)
+
+    def replaced(*_: Any) -> Any:
+        config = made.describe(check)["EndpointConfigName"]  # type: ignore[index]
+        sagemaker.delete_endpoint(EndpointName=check)
+        waiter.wait(EndpointName=check, WaiterConfig={"Delay": 1})
+        time.sleep(1.1)  # moto keeps whole seconds
+        sagemaker.create_endpoint(EndpointName=check, EndpointConfigName=config)
+        made.settled(check)
+        raise EndpointError("ours is gone", why="", todo="")
+
+    monkeypatch.setattr("seatrial.clouds.aws.endpoints.replay", replaced)
+    with pytest.raises(EndpointError, match="ours is gone"):
+        harbour.deploy(2)
+    monkeypatch.undo()
+    found = made.describe(check)
+    assert found is not None and found["EndpointStatus"] == "InService"
+    assert sagemaker.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
 
 
 def test_the_champion_stays_when_only_its_new_machines_fail(harbour: Harbour, stack: StackOutputs) -> None:

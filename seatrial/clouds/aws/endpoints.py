@@ -17,7 +17,7 @@ from seatrial.clouds.aws import alarms, guardrails, made, scaling
 from seatrial.clouds.aws.calls import LISTING, Call, declare
 from seatrial.clouds.aws.deployment import TEMPORARY, Plan, deployment_config
 from seatrial.clouds.aws.failures import Refused
-from seatrial.clouds.aws.made import Made, Serving
+from seatrial.clouds.aws.made import BUSY, Made, Serving
 from seatrial.clouds.aws.names import Names
 from seatrial.clouds.aws.session import Aws
 from seatrial.clouds.aws.stack import StackOutputs
@@ -163,15 +163,20 @@ class AwsEndpoints:
             alarms.await_quiet(self._aws, guards, self._told)
         begun = datetime.now(UTC) - _CLOCKS_DIFFER
         before_switch()
+        config = back_to or wanted["EndpointConfigName"]
         try:
-            config = back_to or self._made.make_config(wanted)
-            if serving is None and state is None:
+            if back_to is None:
+                self._made.make_config(wanted)
+            if state is None:
                 self._create(names, config)
             else:
                 self._make_way(names, serving, config)
                 self._shift(names, config, deployment)
         except Refused as refused:
-            raise self._refused(plan, refused, back=back_to is not None) from refused
+            state = self._made.describe(names.endpoint)
+            if state is None or state["EndpointStatus"] not in BUSY:
+                raise self._refused(plan, refused, back=back_to is not None) from refused
+            self._told(f"endpoint {names.endpoint} is moved by another deployment already: {refused.what}")
         found = self._made.settled(names.endpoint, until=config)
         if found is None or found["EndpointStatus"] != "InService" or found["EndpointConfigName"] != config:
             raise self._came_back(plan, found, alarms.evidence(self._aws, guards, begun), back=back_to is not None)
@@ -188,10 +193,12 @@ class AwsEndpoints:
         check = plan.names.check(plan.version)
         self._made.delete_endpoint(check)  # left over by a process that was killed
         config = self._made.make_config(plan.check_config())
+        mine: Json = None
         try:
             self._told(f"{plan.model} v{plan.version} is starting on {check}")
             tags = [*self._stack.tag_list(), TEMPORARY]
             self._made.make("CreateEndpoint", {"EndpointName": check, "EndpointConfigName": config, "Tags": tags})
+            mine = _made_at(self._made.describe(check))
             found = self._made.settled(check)
             if found is None or found["EndpointStatus"] != "InService":
                 raise EndpointError(
@@ -209,8 +216,10 @@ class AwsEndpoints:
                     lambda body: self._invoke(check, body),
                 )
         finally:
-            self._made.delete_endpoint(check)
-            self._made.delete("EndpointConfig", config)
+            # an approval may be told twice: what another deployment made in its place is that one's to remove
+            if _made_at(self._made.describe(check)) in (None, mine):
+                self._made.delete_endpoint(check)
+                self._made.delete("EndpointConfig", config)
 
     def _create(self, names: Names, config: str) -> None:
         self._told(f"endpoint {names.endpoint} is being made")
@@ -404,6 +413,11 @@ class AwsEndpoints:
             self._made.delete_endpoint(check)
         self._made.remove(names, keep=())
         return was_there
+
+
+def _made_at(endpoint: Mapping[str, Json] | None) -> Json:
+    """What tells an endpoint from another one of its name; None where there is none, or in a dry run."""
+    return None if endpoint is None else endpoint.get("CreationTime")
 
 
 def _replaced_by(plan: Plan, serving: Serving | None) -> str | None:

@@ -45,7 +45,7 @@ MAKES = declare(
     Call("sagemaker:ListModels", ("*",), "find what nobody goes back to", star_reason=LISTING),
     Call("iam:PassRole", ("role:endpoint",), "let model servers run as their role"),
 )
-_BUSY = ("Creating", "Updating", "RollingBack", "SystemUpdating", "Deleting")
+BUSY = ("Creating", "Updating", "RollingBack", "SystemUpdating", "Deleting")
 _FIRST_LOOK_S = 0.05
 _SLOWEST_LOOK_S = 15.0
 _BELIEVED_S = 60.0
@@ -129,7 +129,7 @@ class Made:
             state = self.describe(endpoint)
             if state is None or self._aws.dry_run:
                 return state
-            busy = state["EndpointStatus"] in _BUSY
+            busy = state["EndpointStatus"] in BUSY
             told = until in (None, state["EndpointConfigName"]) or bool(last) or "FailureReason" in state
             if not busy and (told or time.monotonic() > believed):
                 return state
