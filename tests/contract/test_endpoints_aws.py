@@ -134,6 +134,28 @@ def test_a_rollout_that_is_refused_leaves_the_champion_that_serves(harbour: Harb
     assert (harbour.endpoints.get(MODEL).version, harbour.champion) == ("1", 1)
 
 
+def test_what_stays_in_service_scales_on_when_other_machines_are_refused(
+    stack: StackOutputs,
+    tmp_path: Path,
+    packages: tuple[Path, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    offline_aws: OfflineAws,
+) -> None:
+    """SageMaker changes no machine type while an endpoint scales, so that scaling ends before it is asked."""
+    capacity = stack.endpoint.model_copy(update={"max_instances": 3})
+    scaled = stack.model_copy(update={"endpoint": capacity})
+    harbour = aws_harbour(scaled, tmp_path / "state", packages, monkeypatch)
+    harbour.deploy(1)
+    assert isinstance(harbour.endpoints, AwsEndpoints)
+    larger = capacity.model_copy(update={"instance_type": "ml.c5.4xlarge"})
+    harbour.endpoints._stack = scaled.model_copy(update={"endpoint": larger})
+    offline_aws.fault("quota", operation="UpdateEndpoint", times=1)
+    with pytest.raises(EndpointError, match="did not get the traffic"):
+        harbour.deploy(2)
+    told = Aws(stack.region).ask("application-autoscaling", "DescribeScalableTargets", ServiceNamespace="sagemaker")
+    assert f"endpoint/{stack.prefix}-{MODEL}/variant/live" in [each["ResourceId"] for each in told["ScalableTargets"]]
+
+
 def test_an_endpoint_that_may_still_answer_is_not_made_anew(harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a rollback that failed itself, a mixture serves. It was deleted."""
     harbour.deploy(1)

@@ -175,11 +175,15 @@ class AwsEndpoints:
         except Refused as refused:
             state = self._made.describe(names.endpoint)
             if state is None or state["EndpointStatus"] not in BUSY:
-                raise self._refused(plan, refused, back=back_to is not None) from refused
+                failed = self._refused(plan, refused, back=back_to is not None)
+                self._scales_on(names, state)
+                raise failed from refused
             self._told(f"endpoint {names.endpoint} is moved by another deployment already: {refused.what}")
         found = self._made.settled(names.endpoint, until=config)
         if found is None or found["EndpointStatus"] != "InService" or found["EndpointConfigName"] != config:
-            raise self._came_back(plan, found, alarms.evidence(self._aws, guards, begun), back=back_to is not None)
+            failed = self._came_back(plan, found, alarms.evidence(self._aws, guards, begun), back=back_to is not None)
+            self._scales_on(names, found)
+            raise failed
         scaling.apply(self._aws, self._stack, names.endpoint)
         self._made.tidy(plan.model)
         return self._served(plan.model, self._made.serving(config) or self._required(plan.model), changed=True)
@@ -244,6 +248,15 @@ class AwsEndpoints:
         wanted = self._made.serving(config)
         if serving is not None and wanted is not None and serving.instance_type != wanted.instance_type:
             scaling.remove(self._aws, names.endpoint)
+
+    def _scales_on(self, names: Names, state: Mapping[str, Json] | None) -> None:
+        """What stays in service scales as before, also where it had to stop for machines of another type."""
+        if state is None or state["EndpointStatus"] != "InService":
+            return
+        try:
+            scaling.apply(self._aws, self._stack, names.endpoint)
+        except Refused as refused:  # what failed before matters more, and is told
+            self._told(f"endpoint {names.endpoint} may have stopped scaling: {refused.what}")
 
     def _refused(self, plan: Plan, refused: Refused, *, back: bool) -> EndpointError:
         """The traffic did not begin to move: make the registry agree with the endpoint, and say why."""
