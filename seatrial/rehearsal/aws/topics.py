@@ -12,6 +12,7 @@ from seatrial.rehearsal.aws.iam.policy import lets_in
 from seatrial.rehearsal.aws.world import ACCOUNT, World
 
 _LOG = logging.getLogger(__name__)
+_TO_ENCRYPT = ("kms:Decrypt", "kms:GenerateDataKey")
 
 
 def publish(world: World, service: str, source: str, topic: str, message: str, **more: str) -> None:
@@ -53,9 +54,6 @@ def _refusal(service: str, topic: str, region: str, said: Context) -> str:
     if key and not all(lets_in(_policy_of(key, region), service, each, key, asked) for each in _TO_ENCRYPT):
         return f"the policy of the key {key} of {topic} does not let it in as it comes"
     return ""
-
-
-_TO_ENCRYPT = ("kms:Decrypt", "kms:GenerateDataKey")
 
 
 def _policy_of(key: str, region: str) -> str:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from seatrial.clouds.aws.permissions import Permissions, derive, place_of, usage, uses
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.clouds.base import Execution, StepState, Version
-from seatrial.document.model import Document
 from seatrial.errors import RehearsalError
 from seatrial.project import Model, Project
 from seatrial.rehearsal.aws import OfflineAws
@@ -49,28 +47,26 @@ class AwsStory:
     Args:
         opened: the project.
         model: the model that is rehearsed.
-        pipelines: ``train`` and ``release``, compiled.
-        aws: the offline AWS; its environment is this process's, so adapters find it as they find the real one.
+        aws: the offline AWS.
         infra: the project's infrastructure, of which nothing is made yet.
         builds: images that the cloud knows.
+        engineer: launches, approves and looks.
         line: is told what happens.
-        state: a folder for what the adapters keep.
     """
 
     def __init__(
         self,
         opened: Project,
         model: Model,
-        pipelines: Mapping[str, Document],
         aws: OfflineAws,
         infra: Stack,
         builds: Builds,
+        engineer: Engineer,
         line: Timeline,
-        state: Path,
     ) -> None:
         self._opened, self._model = opened, model
         self._aws, self._builds, self._line, self._infra = aws, builds, line, infra
-        self._engineer = Engineer(opened, model, pipelines, aws, infra.region, line, state)
+        self._engineer = engineer
         self._stack: StackOutputs
         self._permissions: Permissions
         self.load: Load | None = None
@@ -78,11 +74,6 @@ class AwsStory:
         self._retraining: str | None = None
         self._judges: set[str] = set()
         """Steps of the training pipeline in which versions are compared."""
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """What other programs need to see what the story made; once there is a stack, `seatrial` too."""
-        return self._engineer.environment
 
     def tell(self, *, clear: bool) -> None:
         """Everything, in order; ``clear``: the destruction at the end, too.

@@ -20,6 +20,7 @@ from seatrial.rehearsal.infra.settings import ProgramSettings
 from seatrial.rehearsal.infra.values import plain
 from seatrial.rehearsal.story.aws import AwsStory
 from seatrial.rehearsal.story.builds import ACCOUNT, IMAGE, Place, built, choose
+from seatrial.rehearsal.story.engineer import Engineer
 from seatrial.rehearsal.story.stack import Stack
 from seatrial.rehearsal.story.timeline import Timeline
 from seatrial.reports.rehearsal import Operations, RehearsalReport
@@ -123,13 +124,14 @@ def rehearse(
             told=lambda step: line.going_on(str(step)),
         )
         stack = Stack(infra, provider, aws, region_of(settings))
-        story = AwsStory(opened, model, pipelines, aws, stack, builds, line, Path(state))
+        engineer = Engineer(opened, model, pipelines, aws, stack.region, line, Path(state))
+        story = AwsStory(opened, model, aws, stack, builds, engineer, line)
         try:
             story.tell(clear=stage.clear)
         except SeatrialError as found:
             failure = Failure(line.stage_now, found.what, found.why, found.todo)
         report = _report(model, started, place, line, story, aws.calls(), failure)
-        afterwards(report, story.environment)
+        afterwards(report, engineer.environment)
     return report
 
 
