@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from seatrial.document import read_text
 from seatrial.document.compile import compile_pipeline
@@ -17,6 +18,10 @@ from seatrial.execute.journal import TaskRecord
 from seatrial.execute.run import Machine, Ran, execute
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# The same examples for everybody, as fast as the machine is; `--hypothesis-profile=default` looks for others.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 @dataclass

@@ -117,7 +117,7 @@ JUNK = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_changed_document_never_ends_in_a_traceback(
     compiled: tuple[dict[str, Json], dict[str, Callable[..., Json]]], data: st.DataObject
@@ -135,7 +135,7 @@ def test_a_changed_document_never_ends_in_a_traceback(
     run(spec, functions, ARGUMENTS.get(name, {}))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_removed_condition_or_order_changes_only_what_it_says(
     compiled: tuple[dict[str, Json], dict[str, Callable[..., Json]]], data: st.DataObject
@@ -188,7 +188,7 @@ def as_protobuf(value: Json) -> Json:
     return value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_values_travel_unchanged_and_stand_in_text_as_json(data: st.DataObject) -> None:
     """A value of each type: as constant, default or argument, through a nested graph, and inside a text."""

@@ -102,7 +102,7 @@ _CONFIG = st.fixed_dictionaries(
 
 
 @given(config=_JSON | _CONFIG, members=st.dictionaries(st.text(max_size=5), _JSON, max_size=2))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_job_is_read_or_refused_never_a_crash(config: Any, members: dict[str, Any]) -> None:
     try:
         found = read_text(json.dumps({**members, "pipelineSpec": SPEC, "runtimeConfig": config}))

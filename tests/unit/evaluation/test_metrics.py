@@ -42,7 +42,7 @@ def sklearn_log_loss(outcome: Outcome, probability: Probability) -> float:
     return float(sk.log_loss(outcome, probability.clip(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR), labels=[0, 1]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(samples())
 def test_metrics_equal_scikit_learn_with_ties(sample: tuple[Probability, Outcome]) -> None:
     """Trees give few distinct scores; a tie counted as a win is a better model on paper only."""
@@ -53,7 +53,7 @@ def test_metrics_equal_scikit_learn_with_ties(sample: tuple[Probability, Outcome
     assert brier(probability, outcome) == pytest.approx(sk.brier_score_loss(outcome, probability), abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(samples(), st.integers(0, LEVELS))
 def test_confusion_equals_scikit_learn(sample: tuple[Probability, Outcome], level: int) -> None:
     probability, outcome = sample
@@ -75,7 +75,7 @@ def test_a_ratio_without_a_value_is_none_rather_than_zero() -> None:
     assert found == Confusion(0.5, 0, 0, 2, 0, precision=None, recall=None, specificity=1.0, f1=None, accuracy=1.0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(samples())
 def test_no_threshold_has_a_higher_f1_than_the_chosen_one(sample: tuple[Probability, Outcome]) -> None:
     probability, outcome = sample
@@ -85,7 +85,7 @@ def test_no_threshold_has_a_higher_f1_than_the_chosen_one(sample: tuple[Probabil
     assert all(f1[t] < f1[chosen] or t <= chosen for t in f1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(samples(), st.randoms(use_true_random=False))
 def test_order_of_rows_does_not_matter(sample: tuple[Probability, Outcome], random: Any) -> None:
     """Parquet promises no order: a metric that depended on it would change between identical runs."""

@@ -124,7 +124,7 @@ def test_values_reach_the_command_and_come_back(tmp_path: Path, shell: str) -> N
     assert executor_input["outputs"]["artifacts"]["out"]["artifacts"][0]["type"]["schemaTitle"] == "system.Dataset"
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(text=st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=40))
 def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = tmp_path_factory.mktemp("text")

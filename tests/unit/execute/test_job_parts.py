@@ -345,7 +345,7 @@ class Maker:
         return found | dict.fromkeys(definitions.get("artifacts", {}), "ARTIFACT")
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(st.integers(0, 2**32), st.booleans(), st.integers(1, 2))
 def test_the_jobs_together_mean_what_the_document_means(seed: int, fuse: bool, images: int) -> None:
     document = read_text(Maker(seed, images, dynamic=images == 1).document())

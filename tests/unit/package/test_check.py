@@ -111,7 +111,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.dictionaries(st.sampled_from([*GOOD, "other"]), VALUES, max_size=3),
     st.sets(st.sampled_from(list(GOOD)), max_size=1),
@@ -125,7 +125,7 @@ def test_the_fast_way_agrees_with_the_careful_one(changes: dict[str, Any], dropp
     assert check._surely_fine(SIGNATURE, many) == (not careful)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.fixed_dictionaries(dict.fromkeys(GOOD, VALUES)))
 def test_what_passes_can_be_packed_without_loss(row: dict[str, Any]) -> None:
     """A row that passes must never crash the server later, nor turn into infinity."""

@@ -35,7 +35,7 @@ DOCUMENTS = st.one_of(
     ALMOST,
     st.dictionaries(st.sampled_from(["instances", "parameters", "x"]), st.one_of(VALUES, st.lists(ROWS, max_size=3))),
 )
-quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def judged(answer: Any) -> None:

@@ -16,7 +16,7 @@ RIGHT = 1e-6
 SEED = 5
 
 sizes = st.integers(1, 6)
-quick = settings(max_examples=25, deadline=None, derandomize=True)
+quick = settings(max_examples=25)
 
 
 def weighted_output(layer: Layer, x: Float64, weights: Float64) -> float:

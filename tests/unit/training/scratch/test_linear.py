@@ -27,7 +27,7 @@ def reference(x: Float64, y: Float64, l2: float = 0.0) -> Float64:
     return solution
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 @given(n=st.integers(1, 30), k=st.integers(1, 8), l2=st.sampled_from([0.0, 0.1]), seed=st.integers(0, 100))
 def test_least_squares_is_numpys(n: int, k: int, l2: float, seed: int) -> None:
     """Also with fewer rows than columns, where the smallest of many exact solutions is meant."""
@@ -61,7 +61,7 @@ def test_large_offsets_do_not_cost_the_digits() -> None:
     np.testing.assert_allclose(fit_linear(x, y).weights, [2, -1], rtol=1e-6)
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20)
 @given(n=st.integers(1, 8), k=st.integers(1, 6), seed=st.integers(0, 100))
 def test_the_gradient(n: int, k: int, seed: int) -> None:
     """With the penalty, which must leave the bias alone; forgetting either is seen."""

@@ -36,7 +36,7 @@ def test_coefficients_are_scikit_learns(l2: float) -> None:
     assert model.weights.dtype == np.float32
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20)
 @given(n=st.integers(1, 8), k=st.integers(1, 5), seed=st.integers(0, 100))
 def test_the_derivatives(n: int, k: int, seed: int) -> None:
     """First and second; a curvature without the penalty is seen."""

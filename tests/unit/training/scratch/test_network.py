@@ -29,7 +29,7 @@ def check(network: Network, x: Float64, y: Float64, spoil: Array | float = 0.0) 
     return gradient_error(lambda theta: at(theta)[0], gradient, start)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(
     n=st.integers(1, 6),
     columns=st.integers(1, 5),

@@ -62,9 +62,9 @@ def transformed(config: Config) -> None:
 
 def secrets(config: Config) -> None:
     """A secret setting in an input, an output that is secret because the program says so, and an exported secret."""
-    Shelf("shelf", name="main")
+    shelf = Shelf("shelf", name="main")
     key = config.require_secret("key")
-    box = Box("safe", ResourceOptions(additional_secret_outputs=["address"]), shelf="main", key=key)
+    box = Box("safe", ResourceOptions(additional_secret_outputs=["address"]), shelf=shelf.name, key=key)
     Note("card", text=key.apply(lambda text: f"the key is {text}"))
     if config.get_bool("leak"):
         key.apply(lambda text: pulumi.log.warn(f"do not print {text}"))
