@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from seatrial.errors import RehearsalError, SeatrialError
@@ -15,6 +16,8 @@ from seatrial.rehearsal.infra.state import PROVIDER, Resource, StateFile
 from seatrial.rehearsal.infra.urns import urn_of
 from seatrial.rehearsal.infra.values import HIDDEN, secrets_in
 
+Turn = Callable[[str], AbstractContextManager[object]]
+"""The registration of a URN is brought to its goal within one."""
 _SHORTEST_SECRET = 4
 """Shorter texts stand in too many messages for another reason."""
 
@@ -55,15 +58,25 @@ class Deployment:
         dry_run: bool,
         told: Callable[[Step], None] = lambda _: None,
         review: Review | None = None,
+        turn: Turn = nullcontext,
     ) -> None:
         """Nothing has been done yet.
+
+        Args:
+            settings: the program's.
+            state: the record.
+            provider: applies the resources.
+            dry_run: a preview.
+            told: hears of each step.
+            review: looks at each resource before it is applied.
+            turn: gives each registration its turn.
 
         Raises:
             RehearsalError: the record cannot be read.
         """
         recorded = state.load()
         self.settings, self.provider, self.dry_run = settings, provider, dry_run
-        self.review = review
+        self.review, self.turn = review, turn
         self.assets = Assets(settings.folder)
         self.lock = threading.RLock()
         self.old = {each.urn: each for each in recorded if not each.delete}

@@ -13,6 +13,7 @@ import runpy
 import sys
 import traceback
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from seatrial.errors import SeatrialError
@@ -47,16 +48,17 @@ def main(arguments: Sequence[str]) -> int:
     )
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # a failed registration is told once, by the engine
     sys.argv = [given.program]
-    return asyncio.run(_run(given.program))
+    return asyncio.run(_run(given.program, given.parallel))
 
 
-async def _run(program: str) -> int:
+async def _run(program: str, parallel: int) -> int:
     import pulumi
     from pulumi.runtime import run_in_stack
 
     def run() -> None:
         runpy.run_path(program, run_name="__main__")
 
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(parallel))  # the SDK's requests wait there
     try:
         await run_in_stack(run)
     except SeatrialError as refused:

@@ -6,7 +6,8 @@ import os
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 from seatrial.errors import MissingExtra, RehearsalError, SeatrialError
 from seatrial.rehearsal.infra.compare import Difference, differences, otherwise
 from seatrial.rehearsal.infra.deletion import delete_all
-from seatrial.rehearsal.infra.deployment import Deployment, Step
+from seatrial.rehearsal.infra.deployment import Deployment, Step, Turn
+from seatrial.rehearsal.infra.order import Turns
 from seatrial.rehearsal.infra.provider.base import Props, Provider
 from seatrial.rehearsal.infra.review import Review
 from seatrial.rehearsal.infra.rpc import quieten
@@ -37,6 +39,8 @@ class Applied:
     """The stack's, plain: they may hold secrets."""
     messages: tuple[str, ...] = ()
     """Warnings of the program."""
+    registered: tuple[Resource, ...] = ()
+    """What the program registered, in order; at preview without what only an update will know."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -136,13 +140,16 @@ class Infra:
         """
         return self._run("preview", dry_run=True)
 
-    def up(self) -> Applied:
+    def up(self, *, order: Sequence[str] = ()) -> Applied:
         """Bring the cloud to what the program says.
+
+        Args:
+            order: URNs, in the order in which to make them; none: as they come.
 
         Raises:
             DeploymentFailed: it broke off; what was done is recorded, and the next one goes on from there.
         """
-        return self._run("up", dry_run=False)
+        return self._run("up", dry_run=False, turn=Turns(order).turn if order else nullcontext)
 
     def refresh(self) -> Applied:
         """Take into the record what the cloud says: what is gone, and what is otherwise.
@@ -192,7 +199,7 @@ class Infra:
         """
         return differences(self.resources, self._provider, others)
 
-    def _run(self, operation: str, *, dry_run: bool) -> Applied:
+    def _run(self, operation: str, *, dry_run: bool, turn: Turn = nullcontext) -> Applied:
         from seatrial.rehearsal.infra.program import run_program
 
         def ran(deployment: Deployment) -> None:
@@ -203,12 +210,20 @@ class Infra:
             if not deployment.problems:
                 delete_all(deployment, [*deployment.unregistered(), *deployment.replaced])
 
-        return self._operate(operation, ran, dry_run=dry_run)
+        return self._operate(operation, ran, dry_run=dry_run, turn=turn)
 
-    def _operate(self, operation: str, work: Callable[[Deployment], None], *, dry_run: bool = False) -> Applied:
+    def _operate(
+        self, operation: str, work: Callable[[Deployment], None], *, dry_run: bool = False, turn: Turn = nullcontext
+    ) -> Applied:
         begun = time.monotonic()
         deployment = Deployment(
-            self._settings, self._state, self._provider, dry_run=dry_run, told=self._told, review=self._review
+            self._settings,
+            self._state,
+            self._provider,
+            dry_run=dry_run,
+            told=self._told,
+            review=self._review,
+            turn=turn,
         )
         try:
             work(deployment)
@@ -220,6 +235,7 @@ class Infra:
             time.monotonic() - begun,
             dict(plain(outputs_of(deployment.resources()))),
             tuple(deployment.messages),
+            tuple(deployment.new.values()),
         )
         if deployment.problems:
             raise DeploymentFailed(applied, tuple(deployment.problems))

@@ -31,7 +31,8 @@ _FEATURES = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
     resource_pb2.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
 )
-_THREADS = 32
+_THREADS = 256
+"""More than a program registers at a time."""
 _LARGEST = 400 * 1024 * 1024  # Pulumi's own limit of a message
 _Context = Any  # grpc has no types
 
@@ -61,7 +62,9 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         def answer() -> resource_pb2.RegisterResourceResponse:
             if request.type != STACK:
                 self._transforms.apply(request)
-            made = register(self._deployment, goal_of(request))
+            goal = goal_of(request)
+            with self._deployment.turn(self._deployment.urn(goal.parent, goal.type, goal.name)):
+                made = register(self._deployment, goal)
             return resource_pb2.RegisterResourceResponse(urn=made.urn, id=made.id, object=encode(made.outputs))
 
         return self._answer(answer, context)

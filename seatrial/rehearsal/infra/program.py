@@ -11,7 +11,8 @@ from seatrial.errors import RehearsalError, SeatrialError
 from seatrial.rehearsal.infra.deployment import Deployment
 from seatrial.rehearsal.infra.monitor import ORGANIZATION, Server
 
-_PARALLEL = 16
+_PARALLEL = 128
+"""Registrations that a program may have under way. At preview one at a time: so they come in the program's order."""
 _LONGEST_S = 300
 _TOLD = 2000
 """Characters of what a program printed that are worth telling."""
@@ -28,7 +29,7 @@ def run_program(deployment: Deployment, environment: Mapping[str, str]) -> None:
             *(sys.executable, "-m", "seatrial.rehearsal.infra.host"),
             *("--monitor", server.address, "--engine", server.address),
             *("--project", settings.project, "--stack", settings.stack, "--organization", ORGANIZATION),
-            *("--parallel", str(_PARALLEL)),
+            *("--parallel", str(1 if deployment.dry_run else _PARALLEL)),
             *(("--dry-run",) if deployment.dry_run else ()),
             str(settings.entry),
         ]

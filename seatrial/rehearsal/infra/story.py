@@ -9,6 +9,7 @@ from seatrial.rehearsal.aws import OfflineAws
 from seatrial.rehearsal.infra.compare import compared
 from seatrial.rehearsal.infra.deployment import Step
 from seatrial.rehearsal.infra.lifecycle import DeploymentFailed, Infra
+from seatrial.rehearsal.infra.order import latest_first
 from seatrial.rehearsal.infra.provider.base import Provider
 from seatrial.rehearsal.infra.script import Script, merged
 from seatrial.rehearsal.infra.state import Resource
@@ -90,14 +91,24 @@ class InfraStory:
             *planned.messages,
             otherwise=f"a preview changed the cloud or the state: {touched[:SHOWN]}",
         )
-        self._planned = what_was_done(planned.changes)
+        self._planned, self._order = what_was_done(planned.changes), latest_first(planned.registered)
 
     def _up(self) -> None:
-        made = self._infra.up()
+        try:
+            made = self._infra.up(order=self._order)
+        except DeploymentFailed as failed:
+            raise RehearsalError(
+                failed.what,
+                why=f"{failed.why}\nWhat no dependency orders is made here in the other order than the program's: "
+                "Pulumi promises none.",
+                todo="If it needs something that the program makes, say so: take that one's output instead of a text, "
+                f"or name it in depends_on. Else: {failed.todo}",
+            ) from failed
         self._line.check(
             what_was_done(made.changes) == self._planned,
             f"{made.counts['create']} created, as previewed",
-            f"{made.seconds:.1f} s, the program's own start included",
+            f"{made.seconds:.1f} s, the program's own start included; what no dependency orders was made in the other "
+            "order than the program's",
             otherwise="an update did something else than its preview said: "
             f"{sorted(what_was_done(made.changes) ^ self._planned)[:SHOWN]}",
         )

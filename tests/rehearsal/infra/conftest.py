@@ -44,8 +44,8 @@ def steps(applied: Applied) -> list[str]:
     return [f"{step.op} {step.name}" for step in applied.changes if step.type.startswith("mem:")]
 
 
-def failing(infra: Infra, operation: str = "up") -> DeploymentFailed:
+def failing(infra: Infra, operation: str = "up", **options: Any) -> DeploymentFailed:
     """An operation that has to fail."""
     with pytest.raises(DeploymentFailed) as failed:
-        getattr(infra, operation)()
+        getattr(infra, operation)(**options)
     return failed.value

@@ -163,6 +163,10 @@ _MISTAKES: list[tuple[Callable[[Path], None], str, str]] = [
     (_in("rehearsal.toml", ("log = [", "versions = [")), "change", "the changed setting did this: update LogGroup log"),
     (_in("rehearsal.toml", ("readers = 2", "days = 30")), "failure", "the update was to fail half-way, and succeeded"),
     (_in("rehearsal.toml", ('"things"', '"log"')), "refresh", "the program has no bucket 'log'"),
+    (
+        _in("__main__.py", ("    bucket=bucket.bucket,", '    bucket="small-things",')),
+        "up", "versions (aws:s3/bucketVersioning:BucketVersioning) could not be created",
+    ),
     (_in("__main__.py", ("retention_in_days=", "retention_in_day=")), "preview", "preview failed: the program failed"),
     (
         _in(

@@ -29,6 +29,17 @@ def store(config: Config) -> None:
     pulumi.export("addresses", [box.address for box in made.boxes])
 
 
+def lucky(config: Config) -> None:
+    """The box needs the shelf, and does not say so."""
+    Shelf("shelf", name="main")
+    Box("box", shelf="main")
+
+
+def ordered(config: Config) -> None:
+    """The box needs the shelf."""
+    Box("box", ResourceOptions(depends_on=[Shelf("shelf", name="main")]), shelf="main")
+
+
 def renamed(config: Config) -> None:
     """The component has another name, with or without an alias: its children follow it."""
     name = config.require("called")
