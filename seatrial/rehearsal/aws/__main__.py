@@ -8,6 +8,7 @@ which comes when the process that started it has gone, however it went. Everythi
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -24,6 +25,10 @@ from seatrial.rehearsal.aws.greeting import environment, greeting
 from seatrial.rehearsal.aws.image import Image
 from seatrial.rehearsal.aws.server import serving
 from seatrial.rehearsal.aws.world import World
+
+_COLLECT_AFTER = (2_000, 10, 1_000)
+"""New objects, and rounds, until Python looks for cycles. Of moto's heap each whole look takes a tenth of a second and
+more, in which no request is answered: as often as Python does it by itself, a latency guardrail sees it."""
 
 
 def main() -> int:
@@ -52,6 +57,8 @@ def main() -> int:
     try:
         world = World(settled(images, chosen.engine), speed=chosen.speed, every_role=chosen.every_role)
         with serving(world, port=chosen.port) as url:
+            gc.freeze()
+            gc.set_threshold(*_COLLECT_AFTER)
             settings = environment(url)
             _say(json.dumps({"endpoint_url": url, "environment": settings}) if chosen.json else greeting(settings))
             over.wait()
@@ -78,4 +85,7 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ended)  # everything is closed; Python would take seconds to take moto's heap apart

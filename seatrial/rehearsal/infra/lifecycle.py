@@ -6,7 +6,7 @@ import os
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,6 @@ from seatrial.errors import MissingExtra, RehearsalError, SeatrialError
 from seatrial.rehearsal.infra.compare import Difference, differences, otherwise
 from seatrial.rehearsal.infra.deletion import delete_all
 from seatrial.rehearsal.infra.deployment import Deployment, Step, Turn
-from seatrial.rehearsal.infra.order import Turns
 from seatrial.rehearsal.infra.provider.base import Props, Provider
 from seatrial.rehearsal.infra.review import Review
 from seatrial.rehearsal.infra.rpc import quieten
@@ -140,16 +139,16 @@ class Infra:
         """
         return self._run("preview", dry_run=True)
 
-    def up(self, *, order: Sequence[str] = ()) -> Applied:
+    def up(self, *, turn: Turn = nullcontext) -> Applied:
         """Bring the cloud to what the program says.
 
         Args:
-            order: URNs, in the order in which to make them; none: as they come.
+            turn: each resource is made within one of these; all at once, unless they hold each other up.
 
         Raises:
             DeploymentFailed: it broke off; what was done is recorded, and the next one goes on from there.
         """
-        return self._run("up", dry_run=False, turn=Turns(order).turn if order else nullcontext)
+        return self._run("up", dry_run=False, turn=turn)
 
     def refresh(self) -> Applied:
         """Take into the record what the cloud says: what is gone, and what is otherwise.

@@ -9,7 +9,7 @@ from seatrial.rehearsal.aws import OfflineAws
 from seatrial.rehearsal.infra.compare import compared
 from seatrial.rehearsal.infra.deployment import Step
 from seatrial.rehearsal.infra.lifecycle import DeploymentFailed, Infra
-from seatrial.rehearsal.infra.order import latest_first
+from seatrial.rehearsal.infra.order import Turns, latest_first
 from seatrial.rehearsal.infra.provider.base import Provider
 from seatrial.rehearsal.infra.script import Script, merged
 from seatrial.rehearsal.infra.state import Resource
@@ -95,7 +95,7 @@ class InfraStory:
 
     def _up(self) -> None:
         try:
-            made = self._infra.up(order=self._order)
+            made = self._infra.up(turn=Turns(self._order).turn)
         except DeploymentFailed as failed:
             raise RehearsalError(
                 failed.what,

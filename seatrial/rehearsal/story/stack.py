@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from seatrial.clouds.aws.session import new_session
@@ -27,6 +29,12 @@ _PATIENCE_S = 20.0
 _WAIT_S = 1
 
 
+@contextmanager
+def _after(what: Future[Any]) -> Iterator[None]:
+    what.result()
+    yield
+
+
 class Stack:
     """Brings the infrastructure up and takes it away, as the account's owner would."""
 
@@ -38,7 +46,7 @@ class Stack:
             name: new_session().client(name, **aws.client_settings(region))
             for name in ("s3", "sts", "sagemaker", "application-autoscaling", "logs", "sns", "sqs")
         }
-        self._before = provider.inventory()
+        self._before: set[tuple[str, str]] = set()
         self._ear: tuple[str, str] | None = None
         """Queue and subscription by which the rehearsal hears what people are told."""
         self._heard: list[str] = []
@@ -49,7 +57,11 @@ class Stack:
         Raises:
             DeploymentFailed: it broke off.
         """
-        return self._infra.up()
+        with ThreadPoolExecutor(1) as beside:  # the program takes as long to start as the inventory takes
+            before = beside.submit(self._provider.inventory)
+            made = self._infra.up(turn=lambda _: _after(before))
+            self._before = before.result()
+        return made
 
     def outputs(self) -> StackOutputs:
         """What the program exports."""

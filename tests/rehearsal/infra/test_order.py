@@ -5,13 +5,19 @@ from __future__ import annotations
 import threading
 import time
 
+from seatrial.rehearsal.infra.deployment import Turn
+from seatrial.rehearsal.infra.lifecycle import Infra
 from seatrial.rehearsal.infra.order import Turns, latest_first
 from tests.rehearsal.infra.conftest import Stage, failing
 
 
+def backwards(infra: Infra) -> Turn:
+    return Turns(latest_first(infra.preview().registered)).turn
+
+
 def test_what_comes_last_is_made_first(stage: Stage) -> None:
     infra = stage.stack("store", boxes=6)
-    infra.up(order=latest_first(infra.preview().registered))
+    infra.up(turn=backwards(infra))
     shelf, *others = stage.cloud.log
     assert shelf == "create main"
     assert [each for each in others if "box" in each] == [f"create box-{number}" for number in reversed(range(6))]
@@ -19,11 +25,11 @@ def test_what_comes_last_is_made_first(stage: Stage) -> None:
 
 def test_what_is_made_in_time_by_luck_is_found(stage: Stage) -> None:
     lucky = stage.stack("lucky")
-    failed = failing(lucky, order=latest_first(lucky.preview().registered))
+    failed = failing(lucky, turn=backwards(lucky))
     assert failed.problems[0].what == "box (mem:box:Box) could not be created: there is no shelf main"
     lucky.destroy()
     ordered = stage.stack("ordered")
-    assert ordered.up(order=latest_first(ordered.preview().registered)).counts["create"] == 3
+    assert ordered.up(turn=backwards(ordered)).counts["create"] == 3
 
 
 def test_a_resource_that_never_comes_holds_nobody_for_long() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import math
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from seatrial.rehearsal.aws.endpoints.contention import Contention
 from seatrial.rehearsal.aws.faults import Kind
 from seatrial.rehearsal.aws.faults.hands import stop_programs
 from seatrial.rehearsal.aws.iam.authority import Denied
@@ -35,6 +37,7 @@ _GRACE_S = 30
 _GATHER_S = 0.5
 """Under traffic a server writes a line a request: it is not sent to CloudWatch by the line, nor does AWS do so."""
 _LOOK_S = 0.02
+_PROGRAMS_S = 1.0
 _SHORTEST_HEALTH_S = 30.0  # a program's start takes its own time, however fast the service's time runs
 
 
@@ -67,6 +70,7 @@ class Answer:
     content_type: str
     body: bytes
     seconds: float
+    """Until the answer was there, without what this machine's other work took of it."""
 
 
 class ModelServer:
@@ -82,6 +86,7 @@ class ModelServer:
         self.ended = threading.Event()
         self._isolated: Running | None = None
         self._running = contextlib.ExitStack()
+        self._looked, self._seen = -math.inf, list[int]()
         self._in_flight = 0
         self._idle = threading.Condition()
 
@@ -188,20 +193,32 @@ class ModelServer:
 
     def invoke(self, body: bytes, headers: Mapping[str, str], *, limit_s: float = _INVOCATION_S) -> Answer:
         """Hand a request on that was reserved; it fails after ``limit_s``."""
+        contention = Contention(self._programs())
         begun = time.monotonic()
+
+        def took_s() -> float:
+            return max(0.0, time.monotonic() - begun - contention.seconds())
+
         connection = http.client.HTTPConnection(_HOST, self._port, timeout=limit_s)
         try:
             connection.request("POST", "/invocations", body=body, headers=dict(headers))
             answer = connection.getresponse()
             kind = answer.getheader("Content-Type") or "application/octet-stream"
-            return Answer(answer.status, kind, answer.read(), time.monotonic() - begun)
+            return Answer(answer.status, kind, answer.read(), took_s())
         except (OSError, http.client.HTTPException) as broken:
-            return Answer(0, "text/plain", str(broken).encode(), time.monotonic() - begun)
+            return Answer(0, "text/plain", str(broken).encode(), took_s())
         finally:
             connection.close()
             with self._idle:
                 self._in_flight -= 1
                 self._idle.notify_all()
+
+    def _programs(self) -> list[int]:
+        """The server's processes; looked for once a second, for it may start others."""
+        now = time.monotonic()
+        if self._isolated is not None and now - self._looked >= _PROGRAMS_S:
+            self._looked, self._seen = now, self._isolated.programs()
+        return self._seen
 
     def retire(self) -> None:
         """End the process once its last request is answered: SIGTERM, and SIGKILL after the grace period."""
