@@ -21,6 +21,7 @@ from seatrial.execute import engine as engines
 from seatrial.rehearsal.aws import Image, OfflineAws
 from tests.conftest import Bench as Project
 from tests.containers.conftest import SMALL
+from tests.processes import children
 from tests.unit.package.example import CANDIDATES, build_example
 from tests.unit.rehearsal.aws.conftest import URI, Bench
 
@@ -177,8 +178,8 @@ def test_a_container_whose_keeper_was_killed_is_removed_by_the_next_start(
     front, other = keep(left), keep(lives)
     try:
         until(lambda: containers(left) and containers(lives))
-        keeper = int(Path(f"/proc/{front.pid}/task/{front.pid}/children").read_text())
-        client = int(Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()[0])
+        (keeper,) = children(front.pid)
+        client = min(children(keeper))
         for pid in (keeper, client):
             os.kill(pid, signal.SIGKILL)
         front.wait()

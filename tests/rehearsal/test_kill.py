@@ -15,19 +15,7 @@ from typing import Any
 import pytest
 
 from seatrial.package.read import Package
-
-
-def children(pid: int) -> list[int]:
-    """Living processes whose parent is ``pid``."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid and fields[0] != "Z":
-            found.append(int(stat.parent.name))
-    return found
+from tests.processes import children
 
 
 def finished(state: Path) -> dict[str, str]:

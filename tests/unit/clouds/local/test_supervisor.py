@@ -29,13 +29,10 @@ from seatrial.clouds.local.endpoints import LocalEndpoints, _spec, _start_superv
 from seatrial.errors import EndpointError, PackageError, ResourceError
 from seatrial.package.read import Package
 from seatrial.project import Endpoint
+from tests.processes import children
 from tests.unit.clouds.local.endpoint_samples import alive, deploy, own_port, port_of, predict, state_of, until
 
 Packages = tuple[Path, Path]
-
-
-def children(pid: int) -> set[int]:
-    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
 
 def look(pid: int) -> None:

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from pydantic import ValidationError
 
 from seatrial.rehearsal.aws import OfflineAws
+from tests.processes import below
 
 FIT = "open('/opt/ml/model/m', 'w').write('m')"
 MAKE = "open('/opt/ml/processing/out/m', 'w').write('m')"
@@ -28,20 +29,6 @@ PATIENT = Config(retries={"mode": "standard", "total_max_attempts": 4})
 
 def _client(bench: Any, service: str, config: Config) -> Any:
     return boto3.client(service, config=config, **bench.aws.client_settings())
-
-
-def _below(pid: int) -> set[int]:
-    """Every process that ``pid`` has started, directly or not."""
-    found, todo = set[int](), [pid]
-    while todo:
-        for task in Path(f"/proc/{todo.pop()}/task").glob("*/children"):
-            try:
-                children = [int(each) for each in task.read_text().split()]
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            found.update(children)
-            todo.extend(children)
-    return found
 
 
 def _folder_of(pid: int) -> Path:
@@ -58,7 +45,7 @@ def _folder_of(pid: int) -> Path:
 
 def _left(bench: Any) -> tuple[set[int], set[str], list[str]]:
     endpoints = [each["EndpointName"] for each in bench.sagemaker.list_endpoints()["Endpoints"]]
-    return _below(bench.aws.pid), {each.name for each in _folder_of(bench.aws.pid).iterdir()}, endpoints
+    return below(bench.aws.pid), {each.name for each in _folder_of(bench.aws.pid).iterdir()}, endpoints
 
 
 @pytest.fixture(autouse=True)
@@ -359,12 +346,12 @@ def _invoke(bench: Any, name: str, config: Config) -> str:
 
 def _server_lost(bench: Any) -> None:
     assert _endpoint(bench, "mended")["EndpointStatus"] == "InService"
-    before = _below(bench.aws.pid)
+    before = below(bench.aws.pid)
     bench.aws.fault("server-lost", target="mended")
     answers = bench.until(lambda: _answers(bench, "mended"), lambda seen: seen == "good:x")
     assert answers == "good:x"
     assert bench.sagemaker.describe_endpoint(EndpointName="mended")["EndpointStatus"] == "InService"
-    bench.until(lambda: _below(bench.aws.pid) & before, lambda left: not left)
+    bench.until(lambda: below(bench.aws.pid) & before, lambda left: not left)
     _gone(bench, "mended")
 
 
@@ -433,11 +420,11 @@ def test_a_server_that_was_killed_leaves_nothing(tmp_path: Path, bench: Any, mon
         other = type(bench)(aws)
         other.sagemaker.create_processing_job(**other.processing_request("orphan", SLEEP))
         other.until(lambda: other.lines("/aws/sagemaker/ProcessingJobs", "orphan"), bool)
-        folder, below = _folder_of(aws.pid), _below(aws.pid)
-        assert below
+        folder, started = _folder_of(aws.pid), below(aws.pid)
+        assert started
         os.kill(aws.pid, signal.SIGKILL)
-    other.until(lambda: [pid for pid in below if Path(f"/proc/{pid}").exists()], lambda left: not left)
-    assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
+    other.until(lambda: [pid for pid in started if Path(f"/proc/{pid}").exists()], lambda left: not left)
+    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
     assert folder.exists()
     with OfflineAws(images, speed=100) as aws:
         assert not folder.exists()
