@@ -223,8 +223,8 @@ def _keep(out: Console, model: str, environment: Mapping[str, str]) -> None:
     text = greeting(
         environment, "aws sagemaker list-endpoints", f"seatrial predict {model} --cloud aws --input EXAMPLE.json"
     )
-    out.print(escape(text), soft_wrap=True)
     with contextlib.suppress(KeyboardInterrupt):
+        out.print(escape(text), soft_wrap=True)
         threading.Event().wait()
 
 

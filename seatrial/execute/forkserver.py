@@ -254,6 +254,9 @@ def main() -> None:
     finally:
         for pid in server.children:
             _kill_group(pid)
+        for pid in server.children:  # who waits for this process may rely on it: no task is left
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
 
 if __name__ == "__main__":

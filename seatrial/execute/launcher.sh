@@ -170,11 +170,12 @@ run() {
     tee "$WORK/log.txt" <"$WORK/pipe" &
     COPYING=$!
     if [ -n "$LC_ALL_BEFORE" ]; then export LC_ALL="$LC_ALL_BEFORE"; fi
-    "$@" >"$WORK/pipe" 2>&1 </dev/null &
-    CHILD=$!
-    trap 'kill -TERM $CHILD 2>/dev/null || :; wait $CHILD || :; fail "task $TASK was stopped
+    # before the task starts: a stop in between would end this shell and leave the task; until then $! is tee
+    trap 'CHILD=$!; kill -TERM $CHILD 2>/dev/null || :; wait $CHILD || :; fail "task $TASK was stopped
 The service or a person ended the job before it had.
 Start it again." 143' TERM INT
+    "$@" >"$WORK/pipe" 2>&1 </dev/null &
+    CHILD=$!
     STATUS=0
     wait $CHILD || STATUS=$?
     trap - TERM INT

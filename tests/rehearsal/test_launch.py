@@ -92,6 +92,11 @@ def checks(model: str, n: int = 1) -> None:
     check.task(n=n)
 """,
 }
+PIPES["dry"] = """
+@dsl.pipeline(name="dry")
+def dry(model: str, seconds: float = 0.0) -> None:
+    wait.task(seconds=seconds)
+"""
 PIPES["imports"] = """
 @dsl.pipeline(name="imports")
 def imports(model: str, uri: str) -> None:
@@ -172,6 +177,9 @@ def test_jobs_functions_and_choices_run_and_are_told(reached: Cloud) -> None:
     assert ended.status == "succeeded"
     assert [name for name, status in heard.steps if status == "succeeded"] == ["count", "price", "condition-2", "tell"]
     assert "count:   add | adding 2 4" in heard.lines
+    afterwards = Heard()
+    connected(reached).follow(ended.id, afterwards)
+    assert "count:   add | adding 2 4" in afterwards.lines, "also of a job that ended between two looks"
     told = {step.name: connected(reached).records(step) for step in ended.steps}
     assert [task["summary"] for task in told["count"]] == ["2 + 4"]
     assert [task["summary"] for task in told["tell"]] == ["amount 3.0"]
@@ -201,7 +209,7 @@ def test_a_failure_ends_the_execution_with_its_message(reached: Cloud) -> None:
 
 
 def test_a_dry_run_tells_what_is_then_sent_and_sends_nothing(reached: Cloud) -> None:
-    work = prepared(reached, "waits", seconds=0.25)
+    work = prepared(reached, "dry", seconds=0.25)  # nobody else puts it there
     recorded: list[Any] = []
     dry = connected(reached, recorded.append)
     dry.deploy(work)
@@ -286,12 +294,12 @@ def test_a_killed_launcher_finds_its_execution_again(reached: Cloud) -> None:
 
 
 def test_an_interrupted_launcher_leaves_the_execution_and_stop_ends_it(reached: Cloud) -> None:
-    command = ("launch", "parcels", "--pipeline", "waits", "--arguments", '{"seconds": 60}')
+    command = ("launch", "parcels", "--pipeline", "waits", "--arguments", '{"seconds": 600}')
     with reached.start(*command) as first:
         assert first.stdout is not None
         next(text for text in first.stdout if "started" in text)
         first.send_signal(2)
-        out, _ = first.communicate(timeout=60)
+        out, _ = first.communicate(timeout=600)
     assert first.returncode == 130
     assert "goes on in the cloud" in out
     (execution,) = reached.json("launch", "parcels", "--pipeline", "waits", "--stop")["stopped"]
@@ -431,7 +439,7 @@ def test_an_approval_starts_a_pipeline_that_was_put_there(reached: Cloud) -> Non
     ]
     assert reached.executions(put["pipeline"]) == [], "waiting is no approval"
     sagemaker.update_model_package(ModelPackageArn=arns[1], ModelApprovalStatus="Approved")
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600
     while not reached.executions(put["pipeline"]) and time.monotonic() < end:
         time.sleep(0.05)
     (execution,) = reached.executions(put["pipeline"])

@@ -237,7 +237,8 @@ class AwsPipelines:
                 changed = told.get(step.name) != (step.status, step.job)
                 if changed and step.name not in told and step.status != "running":
                     follower.step(_began(step))
-                if (step.job and step.name in logs) or (step.status == "running" and step.job):
+                unread = step.name not in told and not step.cached  # it may have ended before anybody looked
+                if step.job and (step.name in logs or step.status == "running" or unread):
                     log = logs.setdefault(step.name, self._log(step))
                     lines = log.new_lines()
                     for line in lines:

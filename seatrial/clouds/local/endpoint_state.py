@@ -30,12 +30,16 @@ def read_state(folder: Path) -> dict[str, Json] | None:
     """What the living supervisor wrote last; ``None`` when there is none, or it has written nothing yet."""
     if not supervised(folder):
         return None
-    state = read_record(folder)
+    state, pid = read_record(folder), holder(folder)
+    return state if pid is not None and state.get("pid") == pid else None
+
+
+def holder(folder: Path) -> int | None:
+    """The process that took the endpoint's lock last, as it wrote there; ``None`` before it has."""
     try:
-        holder = int((folder / LOCK).read_text())
+        return int((folder / LOCK).read_text())
     except (OSError, ValueError):
         return None
-    return state if state.get("pid") == holder else None
 
 
 def read_record(folder: Path) -> dict[str, Json]:

@@ -22,7 +22,15 @@ from typing import Any
 
 from seatrial.clouds.base import Replayed, Served
 from seatrial.clouds.local.control import Control
-from seatrial.clouds.local.endpoint_state import fingerprint, folder_of, ping, read_record, read_state, supervised
+from seatrial.clouds.local.endpoint_state import (
+    fingerprint,
+    folder_of,
+    holder,
+    ping,
+    read_record,
+    read_state,
+    supervised,
+)
 from seatrial.clouds.local.predicting import post_json
 from seatrial.clouds.replay import replay
 from seatrial.errors import EndpointError, ResourceError
@@ -139,12 +147,11 @@ class LocalEndpoints:
         if not supervised(folder):
             return False
         end = time.monotonic() + _STOP_S
-        asked = False
-        while supervised(folder):
-            if not asked:
+        asked: int | None = None
+        while supervised(folder) and asked in (None, holder(folder)):  # another's is that of a deployment since
+            if asked is None:
                 with contextlib.suppress(OSError, EndpointError), Control(folder, _STOP_S) as control:
-                    control.ask("stop")
-                    asked = True
+                    asked = int(control.ask("stop")["pid"])
             if time.monotonic() > end:
                 raise _stuck(folder, f"endpoint '{name}' does not end within {_STOP_S:.0f} s")
             time.sleep(0.02)

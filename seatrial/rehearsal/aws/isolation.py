@@ -32,6 +32,8 @@ from seatrial.rehearsal.aws.running import YIELDING, Running, children, family
 # status.
 _INIT = r"""
 set -e
+child= asked=
+trap 'asked=1; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM
 new=$1; workdir=$2; shift 2
 for entry in "$new"/*; do
   name=${entry##*/}
@@ -43,10 +45,9 @@ done
 mount --rbind "$new" /opt
 cd "$workdir"
 set +e
-child=
-trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM
 "$@" &
 child=$!
+[ -z "$asked" ] || kill -TERM "$child" 2>/dev/null
 exec 2>/dev/null  # what bash says about a killed child would look like the job's own last line
 while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
 wait "$child"; last=$?
@@ -97,10 +98,22 @@ class Namespaced(Running):
         self._oom_kills_before = oom_kills_before
 
     def ask_to_end(self) -> None:
-        """Send SIGTERM to the job's process 1, which hands it to the command. `unshare` itself would not pass it on."""
-        for child in children(self.process.pid):
+        """Send SIGTERM to the job's process 1, which hands it to the command. `unshare` itself would not pass it on.
+
+        Its first act is to catch the signal. Where it has not yet, the command has not begun, and all is killed.
+        """
+        ready = [each for each in children(self.process.pid) if _catches(each, signal.SIGTERM)]
+        if not ready:
+            self.end_now()
+        for each in ready:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGTERM)
+                os.kill(each, signal.SIGTERM)
+
+    def end_now(self) -> None:
+        """Kill the whole process group: what `unshare` has only just forked would not yet end with it."""
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def programs(self) -> list[int]:
         """Everything below the job's process 1."""
@@ -110,6 +123,15 @@ class Namespaced(Running):
     def out_of_memory(self) -> bool:
         """Whether it was killed by SIGKILL while the kernel killed something on this machine for its memory."""
         return self.process.returncode == 128 + signal.SIGKILL and oom_kills() > self._oom_kills_before
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 def start_isolated(

@@ -215,8 +215,7 @@ def test_a_stopped_job_ends_its_tasks_and_says_so(service: Service) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 143
     assert "the job was stopped" in (service.folder("third") / "failure").read_text()
-    running = [p for p in Path("/proc").glob("[0-9]*/environ") if _has(p, str(service.root))]
-    assert running == []
+    assert [p for p in Path("/proc").glob("[0-9]*/environ") if _has(p, str(service.root))] == []
 
 
 def _has(environ: Path, text: str) -> bool:

@@ -210,11 +210,14 @@ def test_a_missing_output_is_a_failure(tmp_path: Path) -> None:
     assert "did not write parameter" in (tmp_path / "failed/message").read_text()
 
 
-def test_a_stopped_job_ends_its_task_first(tmp_path: Path) -> None:
-    """SageMaker sends SIGTERM; the command must hear of it."""
+@pytest.mark.parametrize("pause", ["", "; sleep 0.5"])
+def test_a_stopped_job_ends_its_task_first(tmp_path: Path, pause: str) -> None:
+    """SageMaker sends SIGTERM; the command must hear of it, also where the shell has only just started it."""
     script = tmp_path / "job.sh"
     program = ["sh", "-c", f"trap 'echo ended > {tmp_path}/heard; exit 0' TERM; echo up; while :; do sleep 0.05; done"]
-    script.write_text(launcher(spec(tmp_path, program, {})))
+    text = launcher(spec(tmp_path, program, {}))
+    assert "CHILD=$!" in text
+    script.write_text(text.replace("CHILD=$!", f"CHILD=$!{pause}"))
     env = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)}
     with subprocess.Popen(["sh", str(script)], env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -49,6 +49,7 @@ def watching(world: World) -> Iterator[None]:
             alarm.state_value, alarm.state_reason = known.state_value, known.state_reason
             alarm.state_reason_data, alarm.history = known.state_reason_data, known.history
             alarm.state_updated_timestamp = known.state_updated_timestamp
+        alarm.complete = True  # before, its state is moto's, and evaluated it would be a change that never was
         return alarm
 
     Alarm.update_state, CloudWatchBackend.put_metric_alarm = update_state, put_metric_alarm
@@ -72,7 +73,7 @@ def _watch(world: World, over: threading.Event) -> None:
         for region, backend in list(cloudwatch_backends[ACCOUNT].items()):
             now = time.time()  # one for all: what is told to a topic takes its time
             samples[region].take(backend.metric_data, now)
-            for alarm in list(backend.alarms.values()):
+            for alarm in [each for each in list(backend.alarms.values()) if getattr(each, "complete", False)]:
                 try:
                     _evaluate(world, alarm, samples[region], evaluated, now)
                 except Exception:  # noqa: BLE001 one alarm that nobody foresaw must not silence the others

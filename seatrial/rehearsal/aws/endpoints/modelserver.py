@@ -38,7 +38,7 @@ _GATHER_S = 0.5
 """Under traffic a server writes a line a request: it is not sent to CloudWatch by the line, nor does AWS do so."""
 _LOOK_S = 0.02
 _PROGRAMS_S = 1.0
-_SHORTEST_HEALTH_S = 30.0  # a program's start takes its own time, however fast the service's time runs
+_SHORTEST_HEALTH_S = 120.0  # a program's start takes its own time, however fast the service's time runs
 
 
 class NotHealthy(Exception):
@@ -80,8 +80,9 @@ class ModelServer:
         """Nothing runs before `start`."""
         self.served = served
         self._world, self._region = world, region
-        self._port = _free_port()
+        self._port, self._held = 0, socket.socket()
         self._watched: Watched | None = None
+        self._unwanted = False
         self._failure = self._no_model = ""
         self.ended = threading.Event()
         self._isolated: Running | None = None
@@ -96,6 +97,10 @@ class ModelServer:
         Raises:
             NotHealthy: its model cannot be unpacked, it ended, or it did not answer /ping with 200 in time.
         """
+        # bound until the server has ended, and never listening: the server can bind it too, nobody else is given it
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._held.bind((_HOST, 0))
+        self._port = int(self._held.getsockname()[1])
         ill = self._world.faults.take(Kind.NEVER_HEALTHY, self.served.endpoint)
         threading.Thread(target=self._live, name=f"serve-{self.served.endpoint}", daemon=True).start()
         limit_s = self._world.waits(self.served.health_limit_s)
@@ -130,6 +135,7 @@ class ModelServer:
             self._failure = f"{type(broken).__name__}: {broken}"
         finally:
             forget()
+            self._held.close()
             self.ended.set()
             self._running.close()
 
@@ -159,6 +165,8 @@ class ModelServer:
         self._isolated = running
         grace_s = self._world.waits(_GRACE_S)
         self._watched = Watched(running, log=log.write, limit_s=None, grace_s=grace_s, gather_s=_GATHER_S)
+        if self._unwanted:  # whoever ended it found no process yet
+            self._watched.kill()
         ended = self._watched.wait()
         self._failure = f"exit code {ended.exit_code}: {ended.tail[-1] if ended.tail else 'it said nothing'}"
 
@@ -224,17 +232,14 @@ class ModelServer:
         """End the process once its last request is answered: SIGTERM, and SIGKILL after the grace period."""
         with self._idle:
             self._idle.wait_for(lambda: self._in_flight == 0, timeout=_INVOCATION_S)
-        if self._watched is not None:
-            self._watched.stop("retired")
-            self.ended.wait(self._world.waits(_GRACE_S) + 5)
+        if self._watched is None:
+            self.kill()
+            return
+        self._watched.stop("retired")
+        self.ended.wait(self._world.waits(_GRACE_S) + 5)
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process at once, or as soon as there is one."""
+        self._unwanted = True
         if self._watched is not None:
             self._watched.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])

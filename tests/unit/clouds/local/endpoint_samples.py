@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,8 +13,9 @@ from seatrial.clouds.local.endpoint_state import folder_of, read_state
 from seatrial.clouds.local.endpoints import LocalEndpoints
 from seatrial.package.read import Package
 from seatrial.project import Endpoint
+from tests.ports import free_port
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def deploy(endpoints: LocalEndpoints, version: int, package: Path, **more: Any) -> Any:
@@ -26,8 +26,7 @@ def deploy(endpoints: LocalEndpoints, version: int, package: Path, **more: Any) 
 
 def own_port() -> Endpoint:
     """A port that no other test, looking for a free one from 8080 on, can take in between."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return Endpoint(port=free.getsockname()[1])
+    return Endpoint(port=free_port())
 
 
 def alive(pid: int) -> bool:

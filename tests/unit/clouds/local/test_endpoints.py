@@ -20,7 +20,8 @@ from seatrial.errors import EndpointError, ResourceError
 from seatrial.package.read import Package
 from seatrial.project import Endpoint
 from tests.contract.endpoint_samples import wrong_golden
-from tests.unit.clouds.local.endpoint_samples import alive, deploy, own_port, port_of, predict
+from tests.ports import free_port
+from tests.unit.clouds.local.endpoint_samples import PATIENCE_S, alive, deploy, own_port, port_of, predict
 
 
 class Traffic:
@@ -47,7 +48,7 @@ class Traffic:
         import http.client
 
         body = json.dumps({"instances": [self.row]}).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         while not self.stopped.is_set():
             try:
                 connection.request("POST", "/predict", body, {"content-type": "application/json"})
@@ -64,7 +65,7 @@ class Traffic:
 
     def await_answers(self, version: str, more: int = 20) -> None:
         goal = self.answered.get(version, 0) + more
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE_S
         while self.answered.get(version, 0) < goal and time.monotonic() < end:
             self.stopped.wait(0.01)
         assert self.answered.get(version, 0) >= goal
@@ -161,7 +162,7 @@ def test_a_killed_supervisor_takes_its_server_along_and_is_replaced_on_the_same_
     state = read_state(folder_of(endpoints._state, "m"))
     assert state is not None
     os.kill(state["pid"], signal.SIGKILL)
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE_S
     while (ping(state["port"]) or read_state(folder_of(endpoints._state, "m"))) and time.monotonic() < end:
         threading.Event().wait(0.01)
     assert endpoints.fingerprint("m") == {"version": None, "digest": None, "healthy": False}
@@ -183,7 +184,7 @@ def test_a_stale_state_file_is_not_believed(endpoints: LocalEndpoints, tmp_path:
 
 
 def test_a_taken_port_is_named(endpoints: LocalEndpoints, packages: tuple[Path, Path]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
+    with socket.create_server(("127.0.0.1", free_port())) as other:
         port = other.getsockname()[1]
         with pytest.raises(ResourceError, match=f"port {port} is taken"):
             deploy(endpoints, 1, packages[0], settings=Endpoint(port=port))

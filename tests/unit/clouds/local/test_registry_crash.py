@@ -146,6 +146,7 @@ def test_concurrent_registrations_of_one_package_make_one_version(tmp_path: Path
         from pathlib import Path
         from seatrial.clouds.local.registry import LocalRegistry
         from tests.contract.registry_samples import register, verify
+        print("ready", flush=True)
         sys.stdin.readline()
         for content in "abc":
             register(LocalRegistry(Path(sys.argv[1]), verify), Path(sys.argv[2]), content)
@@ -156,12 +157,20 @@ def test_concurrent_registrations_of_one_package_make_one_version(tmp_path: Path
             [sys.executable, "-c", script, str(state), str(tmp_path / str(n))],
             cwd=ROOT,
             stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
         )
         for n in range(4)
     ]
     for process in processes:
-        process.communicate("go\n")
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate()
     assert [p.returncode for p in processes] == [0, 0, 0, 0]
     assert len(LocalRegistry(state, verify).versions(MODEL)) == 3
     assert violations(LocalRegistry(state, verify)) == []

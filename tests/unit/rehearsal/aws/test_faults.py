@@ -51,6 +51,10 @@ def _left(bench: Any) -> tuple[set[int], set[str], list[str]]:
 @pytest.fixture(autouse=True)
 def _nothing_is_orphaned(bench: Any) -> Iterator[None]:
     """After each fault, the server's processes, folders and endpoints are those of before."""
+    going = bench.until(  # what a test before has deleted
+        lambda: bench.sagemaker.list_endpoints(StatusEquals="Deleting")["Endpoints"], lambda found: not found
+    )
+    assert going == []
     before = _left(bench)
     yield
     bench.aws.clear_faults()
@@ -290,7 +294,7 @@ def _no_answer(bench: Any) -> None:
 
 
 def _too_slow(bench: Any) -> None:
-    bench.aws.fault("slow", operation="ListTrainingJobs", seconds=3)
+    bench.aws.fault("slow", operation="ListTrainingJobs", seconds=30)
     hasty = Config(read_timeout=0.3, retries={"total_max_attempts": 1})
     with pytest.raises(ReadTimeoutError):
         _client(bench, "sagemaker", hasty).list_training_jobs()
@@ -336,6 +340,14 @@ def _never_healthy(bench: Any) -> None:
     with pytest.raises(ClientError, match="not found"):
         _invoke(bench, "ill", PATIENT)
     _gone(bench, "ill")
+
+
+def _never_healthy_and_late(bench: Any) -> None:
+    """It is given up before its process has begun, which then must not run for ever."""
+    bench.aws.fault("slow", operation="GetObject", target="s3://*/models/late/model.tar.gz", by="platform", seconds=2)
+    bench.aws.fault("never-healthy", target="late")
+    assert _endpoint(bench, "late")["EndpointStatus"] == "Failed"
+    _gone(bench, "late")
 
 
 def _invoke(bench: Any, name: str, config: Config) -> str:
@@ -401,7 +413,8 @@ ROWS: tuple[Callable[[Any], None], ...] = (
     _throttled_and_retried, _throttled_for_good, _storage_slows_down, _storage_fails, _results_refused,
     _credentials_expire, _access_denied, _quota, _query_service_refuses, _no_capacity, _instance_lost,
     _instance_lost_now, _out_of_memory, _disk_full, _disk_not_full, _image_without_the_command, _spot_interruption,
-    _answer_lost, _answer_lost_to_a_name, _no_answer, _too_slow, _corrupt_artifact, _never_healthy, _server_lost,
+    _answer_lost, _answer_lost_to_a_name, _no_answer, _too_slow, _corrupt_artifact, _never_healthy,
+    _never_healthy_and_late, _server_lost,
     _server_hangs, _launcher_killed,
 )  # fmt: skip
 
