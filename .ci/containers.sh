@@ -12,8 +12,9 @@ for package in podman runc netavark aardvark-dns iptables debootstrap; do
 done
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing ${missing[*]}"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$folder/apt.log" 2>&1 ||
+  patient="-o DPkg::Lock::Timeout=300 -o Acquire::Retries=5"
+  apt-get $patient update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get $patient install -y -qq --no-install-recommends "${missing[@]}" >"$folder/apt.log" 2>&1 ||
     { tail -20 "$folder/apt.log"; exit 1; }
 fi
 

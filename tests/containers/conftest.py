@@ -84,9 +84,9 @@ def until() -> Callable[[Callable[[], object]], None]:
     """Waits for something to be true, and fails when it does not become so."""
 
     def wait(good: Callable[[], object]) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 300
         while not good():
-            assert time.monotonic() < end, "it did not happen within 30 s"
+            assert time.monotonic() < end, "it did not happen within 300 s"
             time.sleep(0.05)
 
     return wait

@@ -131,5 +131,5 @@ def test_no_container_outlives_a_run_that_was_ended(
         until(lambda: runs.is_dir() and any(containers(path.name) for path in runs.iterdir()))
         (run,) = (path.name for path in runs.iterdir() if containers(path.name))
         process.send_signal(how)
-        process.wait(30)
+        process.wait(300)
     until(lambda: containers(run) == [])

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.containers
 
 SETTINGS = """
 [rollout]
-bake_minutes = 5
+bake_minutes = 20
 guardrails = { error_rate = 0.01 }
 
 [rehearsal]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from seatrial import clouds
 from seatrial.clouds.aws.registry import AwsRegistry
@@ -43,11 +46,25 @@ def offline_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfflineAws
 
 
 @pytest.fixture
-def stack(offline_aws: OfflineAws, monkeypatch: pytest.MonkeyPatch) -> StackOutputs:
+def stack(offline_aws: OfflineAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[StackOutputs]:
     """An account of its own, as good as: names and objects of no other test are seen."""
     for name, value in offline_aws.environment().items():
         monkeypatch.setenv(name, value)
-    return prepared_stack(f"t{next(_count)}")
+    prefix = f"t{next(_count)}"
+    yield prepared_stack(prefix)
+    end(offline_aws, f"{prefix}-")
+
+
+def end(aws: OfflineAws, prefix: str) -> None:
+    """Delete the endpoints and alarms of a test: each takes its share of a processor for as long as it is there."""
+    sagemaker, cloudwatch = (boto3.client(each, **aws.client_settings()) for each in ("sagemaker", "cloudwatch"))
+    pages = sagemaker.get_paginator("list_endpoints").paginate(NameContains=prefix)
+    for name in (each["EndpointName"] for page in pages for each in page["Endpoints"]):
+        if name.startswith(prefix):
+            with contextlib.suppress(ClientError):  # a deployment may be under way
+                sagemaker.delete_endpoint(EndpointName=name)
+    alarms = cloudwatch.describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"]
+    cloudwatch.delete_alarms(AlarmNames=[each["AlarmName"] for each in alarms])
 
 
 @pytest.fixture(params=["local", "aws"])

@@ -32,7 +32,8 @@ def consistent(state: Path) -> None:
     database = state / "registry" / "mlflow.db"
     if not database.exists():
         return
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+    # not read-only: after a kill in the middle of a commit the first to open it plays SQLite's own journal back
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         versions = connection.execute("SELECT version, source FROM model_versions").fetchall()
         champions = connection.execute(

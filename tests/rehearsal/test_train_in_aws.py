@@ -33,7 +33,11 @@ def approving_starts_the_release(cloud: Cloud) -> None:
     pattern = {
         "source": ["aws.sagemaker"],
         "detail-type": ["SageMaker Model Package State Change"],
-        "detail": {"ModelPackageGroupName": ["trial-parcels"], "ModelApprovalStatus": ["Approved"]},
+        "detail": {
+            "ModelPackageGroupName": ["trial-parcels"],
+            "ModelApprovalStatus": ["Approved"],
+            "UpdatedModelPackageFields": ["ModelApprovalStatus"],
+        },
     }
     events.put_rule(Name="approved", EventPattern=json.dumps(pattern))
     parameters = [{"Name": "model", "Value": "parcels"}, {"Name": "version", "Value": "$.detail.ModelPackageVersion"}]
@@ -46,7 +50,7 @@ def approving_starts_the_release(cloud: Cloud) -> None:
     events.put_targets(Rule="approved", Targets=[target])
 
 
-def until(found: Callable[[], Any], limit_s: float = 120) -> Any:
+def until(found: Callable[[], Any], limit_s: float = 1200) -> Any:
     """What is found at last; the last look after ``limit_s``."""
     end = time.monotonic() + limit_s
     while not (seen := found()) and time.monotonic() < end:

@@ -12,7 +12,7 @@ from tests.rehearsal.infra.conftest import Stage, failing
 
 
 def backwards(infra: Infra) -> Turn:
-    return Turns(latest_first(infra.preview().registered)).turn
+    return Turns(latest_first(infra.preview().registered), patience_s=60.0).turn
 
 
 def test_what_comes_last_is_made_first(stage: Stage) -> None:
@@ -40,10 +40,13 @@ def test_a_resource_that_never_comes_holds_nobody_for_long() -> None:
             went.append(urn)
 
     threads = [threading.Thread(target=go, args=(urn,)) for urn in ("d", "c", "b", "z")]
-    begun = time.monotonic()
+    with turns.turn("y"):  # while it has its turn, nobody else does
+        for each in threads:
+            each.start()
+        while len(turns._waiting) < len(threads):
+            time.sleep(0.01)
+        begun = time.monotonic()
     for each in threads:
-        each.start()
-    for each in threads:
-        each.join(10)
+        each.join(60)
     assert went == ["z", "b", "c", "d"]
     assert time.monotonic() - begun >= 0.2

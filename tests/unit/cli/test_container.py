@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 
 from seatrial.cli.container import main, package_in, serve, train
 from seatrial.errors import PackageError, UsageError
+from tests.ports import free_port
 from tests.unit.package.example import CANDIDATES, build_example
 
 
@@ -68,9 +68,7 @@ def test_another_word_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_package_is_served_on_the_port_of_the_platform_until_sigterm(tmp_path: Path) -> None:
     """The platform's stop is SIGTERM; an orderly end is exit code 0."""
     built = build_example(tmp_path / "model" / "package", CANDIDATES["logistic"]).package
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     code = "import os, sys; from pathlib import Path; from seatrial.cli.container import serve; "
     code += "sys.exit(serve(os.environ, Path(sys.argv[1])))"
     environment = {
@@ -83,7 +81,7 @@ def test_a_package_is_served_on_the_port_of_the_platform_until_sigterm(tmp_path:
     }
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=environment) as process:
         try:
-            end = time.monotonic() + 30
+            end = time.monotonic() + 60
             while True:
                 try:
                     with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=2) as answer:
@@ -94,9 +92,9 @@ def test_a_package_is_served_on_the_port_of_the_platform_until_sigterm(tmp_path:
                     assert time.monotonic() < end
                     time.sleep(0.05)
             assert (health["name"], health["version"], health["digest"]) == ("flights", "7", built.digest)
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metadata", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metadata", timeout=60) as answer:
                 assert json.load(answer)["limits"]["max_rows"] == 2
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()

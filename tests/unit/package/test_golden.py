@@ -60,7 +60,7 @@ def test_a_row_of_nulls_is_added_where_all_may_be_missing() -> None:
 
 
 def test_a_word_that_training_saw_is_not_called_never_seen() -> None:
-    known = KNOWN.take(slice(0, 2))
+    known = KNOWN.take(np.arange(2))
     known.text[:, 0] = ["never seen", "never seen~"]
     assert select(SIGNATURE, HOLDOUT, known).text[-1, 0] == "never seen~~"
 

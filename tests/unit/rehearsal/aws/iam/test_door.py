@@ -167,12 +167,12 @@ def test_a_job_runs_as_its_role_and_so_does_the_platform_for_it(bench: Any) -> N
     arn = role(bench, "worker", *needed, principal=SERVICE)
     name = "under-its-role"
     bench.sagemaker.create_processing_job(**bench.processing_request(name, COPY, RoleArn=arn))
-    assert finished(bench, name)["ProcessingJobStatus"] == "Completed"
+    assert bench.ended("processing", name)["ProcessingJobStatus"] == "Completed"
     for left_out, lacking in ((0, "ecr:GetAuthorizationToken"), (1, "logs:CreateLogGroup"), (4, "s3:PutObject")):
         name = f"without-{left_out}"
         arn = role(bench, name, *(each for n, each in enumerate(needed) if n != left_out), principal=SERVICE)
         bench.sagemaker.create_processing_job(**bench.processing_request(name, COPY, RoleArn=arn))
-        said = finished(bench, name)
+        said = bench.ended("processing", name)
         assert said["ProcessingJobStatus"] == "Failed"
         assert f"assumed-role/{name}/SageMaker is not authorized to perform: {lacking} on" in said["FailureReason"]
 
@@ -317,10 +317,3 @@ def test_an_encrypted_object_takes_its_key(bench: Any) -> None:
     s3 = client(bench, role(bench, "keyed", statement(["s3:GetObject", "s3:PutObject"]), keyed), "s3")
     s3.put_object(Bucket=bench.bucket, Key="sealed/b", Body=b"x", **sealed)
     assert s3.get_object(Bucket=bench.bucket, Key="sealed/b")["Body"].read() == b"x"
-
-
-def finished(bench: Any, name: str) -> Any:
-    while True:
-        said = bench.sagemaker.describe_processing_job(ProcessingJobName=name)
-        if said["ProcessingJobStatus"] != "InProgress":
-            return said
