@@ -27,7 +27,6 @@ from seatrial.rehearsal.aws.transfer import NothingThere
 from seatrial.rehearsal.aws.world import World
 
 _GRACE_S = 120  # the platform's time between SIGTERM and SIGKILL
-_SHORTEST_GRACE_S = 5.0  # a program tidies up in its own time, however fast the service's time runs
 _LONGEST_REASON = 1024
 _LOST = "instance lost"
 _LOCAL_DISKS = ("ml.g4dn.", "ml.g5.", "ml.p4d.")
@@ -248,7 +247,7 @@ class Job(ABC):
                 running,
                 log=lambda lines: self.heard(log, lines),
                 limit_s=limit_s,
-                grace_s=max(self.world.waits(_GRACE_S), _SHORTEST_GRACE_S),
+                grace_s=self.world.grace(_GRACE_S),
             )
         with contextlib.ExitStack() as faults:
             limit = faults.enter_context(memory_limit(running, memory.megabytes)) if memory is not None else None

@@ -208,7 +208,7 @@ class TrainingJob(Job):
         """
         if not self.request.get("EnableManagedSpotTraining") or self.secondary_status != "Training":
             return False
-        return self.interrupt(_INTERRUPTED, grace_s=self.world.waits(_SPOT_NOTICE_S))
+        return self.interrupt(_INTERRUPTED, grace_s=self.world.grace(_SPOT_NOTICE_S))
 
     def describe(self) -> dict[str, Any]:
         """DescribeTrainingJob: the request as it was given, and what became of it."""

@@ -26,6 +26,7 @@ PLATFORM = "seatrial-platform"
 """In the user agent of what SageMaker itself asks of other services, as opposed to its clients."""
 _FOLDER = "seatrial-aws-"
 _ATTEMPTS = 3
+_SHORTEST_GRACE_S = 5.0
 
 
 class World:
@@ -60,6 +61,10 @@ class World:
     def waits(self, seconds: float) -> float:
         """A wait of the service, at this rehearsal's pace."""
         return seconds / self.speed
+
+    def grace(self, seconds: float) -> float:
+        """A job's time between SIGTERM and SIGKILL: a program tidies up in its own time, however fast the service's."""
+        return max(self.waits(seconds), _SHORTEST_GRACE_S)
 
     def credentials(self, role: str) -> dict[str, str]:
         """What a job or the service has when it acts as a role; the account's own where the role is held to nothing."""

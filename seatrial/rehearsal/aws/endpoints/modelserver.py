@@ -80,7 +80,7 @@ class ModelServer:
         """Nothing runs before `start`."""
         self.served = served
         self._world, self._region = world, region
-        self._port, self._held = 0, socket.socket()
+        self._port = 0
         self._watched: Watched | None = None
         self._unwanted = False
         self._failure = self._no_model = ""
@@ -98,11 +98,12 @@ class ModelServer:
             NotHealthy: its model cannot be unpacked, it ended, or it did not answer /ping with 200 in time.
         """
         # bound until the server has ended, and never listening: the server can bind it too, nobody else is given it
-        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._held.bind((_HOST, 0))
-        self._port = int(self._held.getsockname()[1])
+        held = socket.socket()
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((_HOST, 0))
+        self._port = int(held.getsockname()[1])
         ill = self._world.faults.take(Kind.NEVER_HEALTHY, self.served.endpoint)
-        threading.Thread(target=self._live, name=f"serve-{self.served.endpoint}", daemon=True).start()
+        threading.Thread(target=self._live, args=(held,), name=f"serve-{self.served.endpoint}", daemon=True).start()
         limit_s = self._world.waits(self.served.health_limit_s)
         end = time.monotonic() + (limit_s if ill else max(limit_s, _SHORTEST_HEALTH_S))
         while not self.ended.is_set() and time.monotonic() < end:
@@ -122,7 +123,7 @@ class ModelServer:
             "Please check CloudWatch logs for this endpoint."
         )
 
-    def _live(self) -> None:
+    def _live(self, held: socket.socket) -> None:
         forget = self._world.on_close(self.kill)
         try:
             with self._world.new_folder(self.served.endpoint) as folder:
@@ -135,7 +136,7 @@ class ModelServer:
             self._failure = f"{type(broken).__name__}: {broken}"
         finally:
             forget()
-            self._held.close()
+            held.close()
             self.ended.set()
             self._running.close()
 
