@@ -122,7 +122,8 @@ def test_a_deployment_killed_after_its_switch_has_switched(endpoints: LocalEndpo
     until(lambda: ping(started["check_port"]), "the challenger is healthy")
     control._socket.sendall(b'{"do": "switch", "server": %d}\n' % started["server"])
     control.close()
-    until(lambda: endpoints.fingerprint("m")["version"] == "2", "v2 serves")
+    until(lambda: state_of(endpoints)["serving"]["version"] == "2", "v2 serves, and it is written down")
+    assert endpoints.fingerprint("m")["version"] == "2"
     assert endpoints.rollback("m", settings=Endpoint()).version == "1"
 
 
