@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from seatrial.clouds.launch import Launches, launch, stop
 from seatrial.document import read_text
 from seatrial.document.compile import compile_pipeline
 from seatrial.document.plan import plan
+from tests.racing import race
 from tests.rehearsal.offline import BUCKET, Cloud, offline
 
 STEPS = """
@@ -248,23 +250,30 @@ def test_a_dry_run_needs_no_aws(reached: Cloud, monkeypatch: pytest.MonkeyPatch)
     assert recorded[-1].operation == "CreatePipeline"
 
 
-def test_two_launchers_at_once_start_one_execution(reached: Cloud) -> None:
-    work = prepared(reached, "waits", seconds=3.0)
-    ids: list[str] = []
-    ready = threading.Barrier(4)
+def test_many_launchers_at_once_start_one_execution(reached: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them find no pipeline before any of them creates it."""
+    work = replace(prepared(reached, "waits", seconds=3.0), pipeline="trial-parcels-together")
+    looked, asked = threading.Barrier(4, timeout=120), AwsPipelines._asked
 
-    def person() -> None:
-        pipelines, launches = connected(reached), Launches(reached.state)
-        ready.wait()
-        launch(pipelines, work, launches, Heard(), started=lambda execution, _: ids.append(execution))
+    def together(self: AwsPipelines, operation: str, *more: Any, **parameters: Any) -> Any:
+        found = asked(self, operation, *more, **parameters)
+        if operation == "DescribePipeline":
+            assert found is None
+            looked.wait()
+        return found
 
-    threads = [threading.Thread(target=person) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-    assert len(ids) == 4
-    assert len(set(ids)) == 1
+    def person(_: int) -> str:
+        ended = launch(
+            connected(reached), work, Launches(reached.state), Heard(), started=lambda id, _: started.append(id)
+        )
+        return str(ended.status)
+
+    monkeypatch.setattr(AwsPipelines, "_asked", together)
+    started: list[str] = []
+    assert race(4, person) == ["succeeded"] * 4
+    assert len(started) == 4
+    assert reached.executions(work.pipeline) == [started[0]]
+    assert set(started) == {started[0]}
     assert not list(Launches(reached.state).of(work.pipeline))
 
 

@@ -141,7 +141,6 @@ class AwsPipelines:
         """Upload and create or update; see the contract."""
         for key, content in prepared.files.items():
             self._upload(self._stack.key(key), content)
-        found = self._asked("DescribePipeline", PipelineName=prepared.pipeline)
         stack = self._stack
         settings = {
             "PipelineName": prepared.pipeline,
@@ -149,11 +148,19 @@ class AwsPipelines:
             "RoleArn": stack.roles.pipeline,
             "ParallelismConfiguration": {"MaxParallelExecutionSteps": PARALLEL_STEPS},
         }
+        found = self._asked("DescribePipeline", PipelineName=prepared.pipeline)
         if found is None:
             token = hashlib.sha256(f"{prepared.pipeline} {prepared.definition}".encode()).hexdigest()
             tags = {"Tags": stack.tag_list()} if stack.tags else {}
-            self._aws.submit("sagemaker", "CreatePipeline", **settings, **tags, ClientRequestToken=token)
-            return
+            try:
+                self._aws.submit("sagemaker", "CreatePipeline", **settings, **tags, ClientRequestToken=token)
+            except Refused as refused:
+                if not refused.taken:
+                    raise
+                # somebody else created it since it was looked for: what they made is made what it must be
+                found = self._aws.ask("sagemaker", "DescribePipeline", PipelineName=prepared.pipeline)
+            else:
+                return
         if any(found.get(key) != value for key, value in settings.items()):
             self._aws.submit("sagemaker", "UpdatePipeline", **settings)
         tagged = self._asked("ListTags", ResourceArn=found["PipelineArn"]) or {}

@@ -6,7 +6,6 @@ Where moto forgets what an update does not mention, and makes two versions of on
 from __future__ import annotations
 
 import json
-import threading
 from typing import Any, ClassVar
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -30,9 +29,6 @@ _TOLD = (
     "ModelApprovalStatus",
     "CustomerMetadataProperties",
 )
-
-
-_one_at_a_time = threading.Lock()
 
 
 class RegistryOperations(ListOperations):
@@ -136,15 +132,14 @@ class RegistryOperations(ListOperations):
     def create_model_package(self) -> Any:
         """Add a version, and say so. The same ClientToken again means the same request, sent twice."""
         token = self.params.get("ClientToken")
-        with _one_at_a_time:  # moto counts the versions that there are to number the next one
-            known = self.sagemaker_backend.model_packages.values()
-            group = self.params.get("ModelPackageGroupName")
-            twin = next(
-                (p for p in known if token and (p.client_token, p.model_package_group_name) == (token, group)), None
-            )
-            if twin is not None:
-                return ActionResult({"ModelPackageArn": twin.arn})
-            answer = super().create_model_package()
+        known = self.sagemaker_backend.model_packages.values()
+        group = self.params.get("ModelPackageGroupName")
+        twin = next(
+            (p for p in known if token and (p.client_token, p.model_package_group_name) == (token, group)), None
+        )
+        if twin is not None:
+            return ActionResult({"ModelPackageArn": twin.arn})
+        answer = super().create_model_package()
         self._tell(answer.result["ModelPackageArn"])
         return answer
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -22,6 +23,8 @@ from seatrial.rehearsal.aws.strictness import as_message, role_problem, shape_pr
 from seatrial.rehearsal.aws.training import TrainingJob, training_gaps, training_problems
 from seatrial.rehearsal.aws.transform import TransformJob, container_of, transform_gaps, transform_problems
 
+_MAKING = ("create_", "start_", "update_")
+
 
 class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
     """One request. `moto` makes an instance for each; ``world`` is shared."""
@@ -34,7 +37,8 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
         if refusal is not None:
             status, headers, body = self.serialized(ActionResult(refusal))
             return int(status), headers, body
-        return super().call_action()
+        with self.world.making if action.startswith(_MAKING) else nullcontext():
+            return super().call_action()
 
     def serialized(self, action_result: Any) -> Any:
         """The answer on the wire, as AWS would word it."""
@@ -82,9 +86,10 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
     def _job(self, kind: type[Job]) -> Any:
         name = self.params[f"{kind.kind.capitalize()}JobName"]
         record = getattr(self.sagemaker_backend, f"{kind.kind}_jobs").get(name)
-        if record is None:
+        job = getattr(record, "rehearsed", None)  # moto has its record a moment earlier
+        if job is None:
             raise invalid(kind.not_found.format(name=name))
-        return record.rehearsed
+        return job
 
     def _stop(self, kind: type[Job]) -> Any:
         job = self._job(kind)

@@ -71,9 +71,9 @@ class EndpointOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
     def _endpoint(self) -> Endpoint:
         name = self.params["EndpointName"]
         record = self.sagemaker_backend.endpoints.get(name)
-        if record is None:
+        endpoint: Endpoint | None = getattr(record, "rehearsed", None)  # moto has its record a moment earlier
+        if endpoint is None:
             raise self._not_found("endpoint", name)
-        endpoint: Endpoint = record.rehearsed
         return endpoint
 
     def _ready_endpoint(self, what: str) -> Endpoint:
@@ -177,7 +177,7 @@ class Runtime(SageMakerRuntimeResponse):  # type: ignore[misc]  # moto counts as
         """Hand the request to a server of the endpoint."""
         name = self.path.split("/")[2]
         record = sagemaker_backends[self.current_account][self.region].endpoints.get(name)
-        if record is None or record.endpoint_status in ("Creating", "Deleting", "Failed"):
+        if not hasattr(record, "rehearsed") or record.endpoint_status in ("Creating", "Deleting", "Failed"):
             return _error(400, "ValidationError", f"Endpoint {name} of account {self.current_account} not found.")
         if len(self.raw_body) > _LARGEST_BODY:
             return _error(413, "ValidationError", f"The request is larger than {_LARGEST_BODY} bytes.")

@@ -122,9 +122,11 @@ class PipelineOperations(SageMakerResponse):  # type: ignore[misc]  # moto count
     def _execution(self) -> Any:
         arn = self.params["PipelineExecutionArn"]
         pipeline = self.sagemaker_backend.pipelines.get(arn.partition(":pipeline/")[2].partition("/")[0])
-        if pipeline is None or arn not in pipeline.pipeline_executions:
+        record = None if pipeline is None else pipeline.pipeline_executions.get(arn)
+        execution = getattr(record, "rehearsed", None)  # moto has its record a moment earlier
+        if execution is None:
             raise Refused("ResourceNotFound", f"Pipeline execution '{arn}' does not exist.")
-        return pipeline.pipeline_executions[arn].rehearsed
+        return execution
 
     @executed
     def describe_pipeline_execution(self) -> Any:

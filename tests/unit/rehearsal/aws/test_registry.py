@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from functools import partial
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.racing import race
 from tests.unit.rehearsal.aws.conftest import Bench
 
 
-def code_of(error: ClientError) -> str:
-    return str(error.response["Error"]["Code"])
+def said(outcome: list[Any]) -> list[str]:
+    return sorted(o.response["Error"]["Code"] if isinstance(o, ClientError) else str(o) for o in outcome)
 
 
-def at_once(workers: int, work: Any) -> list[Any]:
-    outcome: list[Any] = [None] * workers
-    barrier = threading.Barrier(workers)
-
-    def run(index: int) -> None:
-        barrier.wait()
-        try:
-            outcome[index] = work(index)
-        except ClientError as exc:
-            outcome[index] = code_of(exc)
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(workers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcome
+def put(bench: Bench, key: str, condition: dict[str, str], index: int) -> str:
+    body = f"{condition} {index}".encode()  # no two the same: an entity tag is of the content
+    bench.s3.put_object(Bucket=bench.bucket, Key=key, Body=body, **condition)
+    return "made"
 
 
 def test_a_conditional_write_happens_once(bench: Bench) -> None:
     for turn in range(5):
-        place = {"Bucket": bench.bucket, "Key": f"conditional/{turn}"}
-        made = at_once(
-            6, lambda i, place=place: bench.s3.put_object(**place, Body=b"%d" % i, IfNoneMatch="*") and "made"
-        )
-        assert sorted(made) == ["PreconditionFailed"] * 5 + ["made"]
-        etag = bench.s3.head_object(**place)["ETag"]
-        changed = at_once(6, lambda i, p=place, e=etag: bench.s3.put_object(**p, Body=b"x%d" % i, IfMatch=e) and "made")
-        assert sorted(changed) == ["PreconditionFailed"] * 5 + ["made"]
+        key = f"conditional/{turn}"
+        made = race(6, partial(put, bench, key, {"IfNoneMatch": "*"}))
+        assert said(made) == ["PreconditionFailed"] * 5 + ["made"]
+        etag = bench.s3.head_object(Bucket=bench.bucket, Key=key)["ETag"]
+        changed = race(6, partial(put, bench, key, {"IfMatch": etag}))
+        assert said(changed) == ["PreconditionFailed"] * 5 + ["made"]
 
 
 @pytest.fixture
@@ -59,9 +45,9 @@ def test_one_client_token_is_one_version(bench: Bench, group: str) -> None:
         request = {"ModelPackageGroupName": group, "ClientToken": token}
         return str(bench.sagemaker.create_model_package(**request)["ModelPackageArn"])
 
-    same = at_once(5, lambda _: create("token"))
+    same = race(5, lambda _: create("token"))
     assert len(set(same)) == 1
-    others = at_once(5, lambda i: create(f"other-{i}"))
+    others = race(5, lambda i: create(f"other-{i}"))
     assert sorted(arn.rpartition("/")[2] for arn in {*same, *others}) == ["1", "2", "3", "4", "5", "6"]
 
 
