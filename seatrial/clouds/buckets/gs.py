@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from seatrial.errors import MissingExtra, ResourceError
 
 _PATIENCE_S = 30.0
 """How long a request that fails for a passing reason is repeated."""
+_NOT_THE_BUCKET = ("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+"""Else the library looks up the bucket from a thread of its own, for traces: nobody granted that, and it shows as
+denied in the audit log; where the service is away, it goes on trying long after its caller has ended."""
 
 
 def look_up(uri: str, bucket: str, key: str) -> Found:
@@ -43,6 +47,7 @@ def _client() -> tuple[Any, Any]:
         from google.cloud.storage.retry import DEFAULT_RETRY
     except ImportError as exc:
         raise MissingExtra("Reading gs://", "google-cloud-storage", "gcp") from exc
+    os.environ.setdefault(*_NOT_THE_BUCKET)
     return storage.Client(project=None), DEFAULT_RETRY.with_timeout(_PATIENCE_S)
 
 

@@ -31,6 +31,7 @@ class Store:
     damaged: bool = False
     """Contents do not fit their checksums."""
     writes: int = 0
+    asked: list[str] = field(default_factory=list)
 
     def put(self, key: str, content: str) -> None:
         self.writes += 1
@@ -72,6 +73,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             url = urllib.parse.urlsplit(self.path)
+            kept.asked.append(url.path)
             status, headers, body = kept.answer(url.path, dict(urllib.parse.parse_qsl(url.query)))
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
@@ -101,6 +103,22 @@ def test_one_object_and_a_folder(store: Store, tmp_path: Path) -> None:
     buckets.look_up("gs://trial/data").copy(tmp_path / "folder")
     found = {p.relative_to(tmp_path / "folder").as_posix() for p in (tmp_path / "folder").rglob("*")}
     assert found == {"a", "c d", "sub", "sub/b"}
+
+
+def test_only_objects_are_asked_for(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Storage Object Viewer is all that is granted; the library would look at the bucket, behind everybody's back."""
+
+    def asked() -> set[str]:
+        before = set(threading.enumerate())
+        buckets.look_up("gs://trial/data").copy(tmp_path / "file")
+        for thread in set(threading.enumerate()) - before:
+            thread.join(60)
+        return {path.rpartition("/")[2] for path in store.asked}
+
+    store.put("data", "1")
+    assert asked() == {"data"}
+    monkeypatch.setenv("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "false")
+    assert asked() == {"data", "trial"}  # somebody who wants traces may have them, and this test can fail
 
 
 def test_the_version_follows_content_names_and_removal(store: Store) -> None:
