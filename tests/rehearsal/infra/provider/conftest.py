@@ -74,8 +74,8 @@ def cloud(offline: OfflineAws) -> Iterator[Cloud]:
 
 
 def packed(source: str) -> bytes:
-    """A zip with ``source`` as main.py."""
+    """A zip with ``source`` as main.py; the same bytes whenever it is made."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as zipped:
-        zipped.writestr("main.py", source)
+        zipped.writestr(zipfile.ZipInfo("main.py"), source)
     return archive.getvalue()
