@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,10 +58,7 @@ class Bench:
         return path
 
     def compile(self, pipeline: str = "pipe.py") -> str:
-        """The pipeline document; modules of this project, and of another test's, are imported anew."""
-        for name, module in list(sys.modules.items()):
-            if (getattr(module, "__file__", None) or "").startswith(str(self.root.parent)):
-                del sys.modules[name]
+        """The pipeline document."""
         return compile_pipeline(self.root / pipeline, root=self.root, image="bench")
 
     def run(self, arguments: dict[str, Any] | None = None, *, pipeline: str = "pipe.py", **options: Any) -> Ran:

@@ -9,7 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 from seatrial.component import compiled_for
 from seatrial.errors import DocumentError, MissingExtra
@@ -68,11 +68,21 @@ def compile_pipeline(path: Path, *, root: Path, image: str) -> str:
 
 @contextlib.contextmanager
 def _on_path(root: Path) -> Iterator[None]:
+    """Import from a project's folder, and leave no trace of it: another project's modules have the same names."""
+    own = {path.stem for path in root.iterdir()} - {"seatrial"}
+
+    def take() -> dict[str, ModuleType]:
+        return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in own}
+
+    aside = take()
+    importlib.invalidate_caches()
     sys.path.insert(0, str(root))
     try:
         yield
     finally:
         sys.path.remove(str(root))
+        take()
+        sys.modules.update(aside)
 
 
 @contextlib.contextmanager

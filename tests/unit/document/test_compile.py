@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -25,6 +27,37 @@ def outer():
 
 del inner
 """
+
+
+_ONE = """
+from kfp import dsl
+from components.steps import NAME
+
+@dsl.container_component
+def one():
+    return dsl.ContainerSpec(image="i", command=[NAME])
+
+@dsl.pipeline
+def pipe():
+    one()
+"""
+
+
+def test_projects_in_one_process_are_told_apart(tmp_path: Path) -> None:
+    """Their modules have the same names; those that the caller imported before stay the caller's."""
+    mine = sys.modules["components"] = ModuleType("components")
+    try:
+        for name in ("first", "second", "first"):
+            steps = tmp_path / name / "components" / "steps.py"
+            steps.parent.mkdir(parents=True, exist_ok=True)
+            (steps.parent / "__init__.py").touch()
+            steps.write_text(f"NAME = {name!r}")
+            (tmp_path / name / "pipe.py").write_text(_ONE)
+            assert f"- {name}\n" in compile_pipeline(tmp_path / name / "pipe.py", root=tmp_path / name, image="i")
+            assert sys.modules["components"] is mine
+            assert "components.steps" not in sys.modules
+    finally:
+        del sys.modules["components"]
 
 
 def test_a_setting_of_a_nested_pipeline_is_refused_under_its_name(tmp_path: Path) -> None:
