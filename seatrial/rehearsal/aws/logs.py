@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 from moto.logs.exceptions import ResourceNotFoundException
@@ -13,6 +14,17 @@ class Logs(LogsResponse):  # type: ignore[misc]  # moto counts as Any
     """FilterLogEvents with a stream name prefix. Without it the lines of one job come with those of all others."""
 
     _streams: list[str] | None = None
+    _making = threading.Lock()
+
+    def create_log_group(self) -> Any:
+        """Make a group, once: moto would replace one that came meanwhile, and its streams with it."""
+        with self._making:
+            return super().create_log_group()
+
+    def create_log_stream(self) -> Any:
+        """Make a stream, once."""
+        with self._making:
+            return super().create_log_stream()
 
     def filter_log_events(self) -> Any:
         """The events of the streams that begin so."""

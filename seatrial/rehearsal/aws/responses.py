@@ -23,7 +23,7 @@ from seatrial.rehearsal.aws.strictness import as_message, role_problem, shape_pr
 from seatrial.rehearsal.aws.training import TrainingJob, training_gaps, training_problems
 from seatrial.rehearsal.aws.transform import TransformJob, container_of, transform_gaps, transform_problems
 
-_MAKING = ("create_", "start_", "update_")
+_CHANGING = ("create_", "start_", "update_", "delete_")
 
 
 class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
@@ -37,7 +37,7 @@ class SageMaker(EndpointOperations, PipelineOperations, RegistryOperations):
         if refusal is not None:
             status, headers, body = self.serialized(ActionResult(refusal))
             return int(status), headers, body
-        with self.world.making if action.startswith(_MAKING) else nullcontext():
+        with self.world.changing if action.startswith(_CHANGING) else nullcontext():
             return super().call_action()
 
     def serialized(self, action_result: Any) -> Any:

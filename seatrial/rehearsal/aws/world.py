@@ -51,8 +51,8 @@ class World:
         self._clients: dict[tuple[str, str, str], Any] = {}
         self.jobs: dict[tuple[str, str, str], Any] = {}  # by region, kind and name
         self.events: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self.making = threading.Lock()
-        """Held by whoever makes something in SageMaker: of two at once, the second finds the name or the token used."""
+        self.changing = threading.Lock()
+        """Held while a request makes, changes or deletes something in SageMaker: the next finds it as it then is."""
         self._lock = threading.Lock()
         self._endings: dict[int, Callable[[], None]] = {}
 

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -34,11 +34,22 @@ def watching(world: World) -> Iterator[None]:
 
     update, put = Alarm.update_state, CloudWatchBackend.put_metric_alarm
 
-    def update_state(alarm: Any, reason: str, reason_data: str | None, state_value: str) -> None:
-        before = _state_of(alarm)
-        update(alarm, reason, reason_data or "{}", state_value)
-        if alarm.state_value != before["value"]:
+    one_at_a_time = threading.Lock()
+
+    def change(alarm: Any, reason: str, data: str | None, state: str, *, since: datetime | None = None) -> Any:
+        """Returns when it changed; None, and nothing happens, where it has changed ``since``."""
+        with one_at_a_time:
+            if since not in (None, alarm.state_updated_timestamp):
+                return None
+            before = _state_of(alarm)
+            update(alarm, reason, data or "{}", state)
+            at = alarm.state_updated_timestamp
+        if state != before["value"]:
             _tell(world, alarm, before)
+        return at
+
+    def update_state(alarm: Any, reason: str, reason_data: str | None, state_value: str) -> None:
+        change(alarm, reason, reason_data, state_value)
 
     def put_metric_alarm(backend: Any, name: str, *given: Any, **more: Any) -> Any:
         known = backend.alarms.get(name)
@@ -54,7 +65,7 @@ def watching(world: World) -> Iterator[None]:
 
     Alarm.update_state, CloudWatchBackend.put_metric_alarm = update_state, put_metric_alarm
     over = threading.Event()
-    thread = threading.Thread(target=_watch, args=(world, over), daemon=True)
+    thread = threading.Thread(target=_watch, args=(world, over, change), daemon=True)
     thread.start()
     try:
         yield
@@ -64,7 +75,7 @@ def watching(world: World) -> Iterator[None]:
         Alarm.update_state, CloudWatchBackend.put_metric_alarm = update, put
 
 
-def _watch(world: World, over: threading.Event) -> None:
+def _watch(world: World, over: threading.Event, change: Callable[..., Any]) -> None:
     from moto.cloudwatch.models import cloudwatch_backends
 
     samples: defaultdict[str, Samples] = defaultdict(Samples)
@@ -75,13 +86,18 @@ def _watch(world: World, over: threading.Event) -> None:
             samples[region].take(backend.metric_data, now)
             for alarm in [each for each in list(backend.alarms.values()) if getattr(each, "complete", False)]:
                 try:
-                    _evaluate(world, alarm, samples[region], evaluated, now)
+                    _evaluate(world, alarm, samples[region], evaluated, now, change)
                 except Exception:  # noqa: BLE001 one alarm that nobody foresaw must not silence the others
                     _LOG.exception("the alarm %s could not be evaluated", alarm.name)
 
 
 def _evaluate(
-    world: World, alarm: Any, samples: Samples, evaluated: dict[tuple[str, str], datetime], now: float
+    world: World,
+    alarm: Any,
+    samples: Samples,
+    evaluated: dict[tuple[str, str], datetime],
+    now: float,
+    change: Callable[..., Any],
 ) -> None:
     key = (alarm.region_name, alarm.name)
     changed = alarm.state_updated_timestamp
@@ -90,8 +106,9 @@ def _evaluate(
         return  # a state that somebody set stays for one period
     verdict = judge(alarm, samples, now=now, pace=world.speed)
     if verdict is not None and verdict.state != alarm.state_value:
-        alarm.update_state(verdict.reason, json.dumps(verdict.data), verdict.state)
-        evaluated[key] = alarm.state_updated_timestamp
+        at = change(alarm, verdict.reason, json.dumps(verdict.data), verdict.state, since=changed)
+        if at is not None:
+            evaluated[key] = at
 
 
 def _state_of(alarm: Any) -> dict[str, Any]:

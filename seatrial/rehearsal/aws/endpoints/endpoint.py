@@ -222,11 +222,12 @@ class Endpoint:
 
     def describe(self) -> dict[str, Any]:
         """DescribeEndpoint."""
+        status = self.status  # before the rest: who reads that nothing is going on any more reads what came of it
         said = {
             "EndpointName": self.name,
             "EndpointArn": self.arn,
             "EndpointConfigName": self._record.endpoint_config_name,
-            "EndpointStatus": self.status,
+            "EndpointStatus": status,
             "ProductionVariants": [each.describe() for each in self._blue.variants],
             "PendingDeploymentSummary": self._stage or None,
             "DataCaptureConfig": self._capture.describe(),

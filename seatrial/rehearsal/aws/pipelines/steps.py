@@ -17,6 +17,8 @@ from pathlib import Path
 from subprocess import TimeoutExpired, run
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from seatrial.rehearsal.aws.iam.authority import Denied, Need
 from seatrial.rehearsal.aws.pipelines.definition import Step
 from seatrial.rehearsal.aws.pipelines.values import Scope
@@ -115,15 +117,21 @@ def run_register(step: Step, running: Running) -> Mapping[str, Any]:
     request = running.scope.resolve(dict(step.arguments))
     request.pop("SkipModelValidation", None)
     group = request.get("ModelPackageGroupName")
-    known = [
-        each["ModelPackageGroupName"] for each in client.list_model_package_groups()["ModelPackageGroupSummaryList"]
-    ]
-    if group and group not in known:
-        client.create_model_package_group(ModelPackageGroupName=group)
+    if group and group not in _groups(client):
+        try:
+            client.create_model_package_group(ModelPackageGroupName=group)
+        except ClientError as refused:
+            if "already exists" not in str(refused):  # a step beside this one made it
+                raise
     arn = client.create_model_package(**request)["ModelPackageArn"]
     running.metadata["RegisterModel"] = {"Arn": arn}
     said: Mapping[str, Any] = client.describe_model_package(ModelPackageName=arn)
     return said
+
+
+def _groups(client: Any) -> set[str]:
+    pages = client.get_paginator("list_model_package_groups").paginate()
+    return {each["ModelPackageGroupName"] for page in pages for each in page["ModelPackageGroupSummaryList"]}
 
 
 def run_model(step: Step, running: Running) -> Mapping[str, Any]:
@@ -217,6 +225,8 @@ def run_callback(step: Step, running: Running, callbacks: Callbacks) -> Mapping[
     queue = str(running.scope.resolve(step.document["SqsQueueUrl"]))
     token, answered, answer = callbacks.open()
     running.on_stop = answered.set
+    if running.stop_asked.is_set():
+        answered.set()
     message = {
         "token": token,
         "pipelineExecutionArn": running.execution_arn,

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from datetime import UTC, datetime
+from queue import SimpleQueue
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.cloudwatch.models import cloudwatch_backends
 
+from seatrial.rehearsal.aws.alarms import watch
 from seatrial.rehearsal.aws.alarms.rule import judge
 from seatrial.rehearsal.aws.alarms.samples import Samples
+from seatrial.rehearsal.aws.world import ACCOUNT, World
 
 NOW = 1_000_000.0
 RULE: dict[str, Any] = {
@@ -240,6 +246,35 @@ def test_a_state_that_somebody_sets_is_an_event_and_does_not_last(bench: Any) ->
     ]
     told = cloudwatch.describe_alarm_history(AlarmName="by-hand", HistoryItemType="StateUpdate")["AlarmHistoryItems"]
     assert (told[0]["Timestamp"] - told[1]["Timestamp"]).total_seconds() >= 0.6  # a period, at 100 times the pace
+
+
+def test_a_state_that_is_set_while_another_is_told_lasts_its_period(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To tell a topic takes a while, in which somebody may set a state; it was taken for the one just evaluated."""
+    telling, go_on = threading.Event(), threading.Event()
+
+    def slow(*_: Any, **__: Any) -> None:
+        telling.set()
+        assert go_on.wait(60)
+
+    monkeypatch.setattr(watch, "publish", slow)
+    world = SimpleNamespace(speed=100.0, waits=lambda seconds: seconds / 100, events=SimpleQueue())
+    backend = cloudwatch_backends[ACCOUNT]["us-east-1"]
+    rule = {"comparison_operator": "GreaterThanThreshold", "evaluation_periods": 1, "period": 60, "threshold": 1.0}
+    more = {"statistic": "Sum", "treat_missing_data": "notBreaching", "ok_actions": ["arn:aws:sns:us-east-1:1:topic"]}
+    with watch.watching(cast("World", world)):
+        alarm = backend.put_metric_alarm(
+            name="told", namespace="N", metric_name="M", description="", dimensions=[], alarm_actions=[], **rule, **more
+        )
+        assert telling.wait(60)  # that it is OK
+        backend.set_alarm_state("told", "an exercise", "{}", "ALARM")
+        begun = alarm.state_updated_timestamp
+        go_on.set()
+        end = time.monotonic() + 60
+        while alarm.state_value == "ALARM" and time.monotonic() < end:
+            time.sleep(0.02)
+    backend.delete_alarms(["told"])
+    assert alarm.state_value == "OK"
+    assert (alarm.state_updated_timestamp - begun).total_seconds() >= 0.6
 
 
 def test_a_changed_rule_keeps_the_state_until_it_is_evaluated(bench: Any) -> None:

@@ -1,4 +1,4 @@
-"""Of two requests at the same moment that would make the same thing, one makes it."""
+"""Of two requests at the same moment that would make, or delete, the same thing, one does."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from seatrial.rehearsal.aws import Image, OfflineAws
+from seatrial.rehearsal.aws.logstream import LogStream
 from tests.racing import race
 from tests.unit.rehearsal.aws.conftest import URI, Bench
 
@@ -22,18 +25,33 @@ DEFINITION = json.dumps({"Version": "2020-12-01", "Steps": [FAIL]})
 SLOW = """
 import sys
 if "seatrial.rehearsal.aws" in sys.orig_argv:
+    import itertools
     import time
     from moto.sagemaker.responses import SageMakerResponse
 
-    def slow(make):
-        def later(self):
+    def later(make):
+        waits = itertools.count(1)
+        def slow(*given, **more):
+            time.sleep(0.3 * next(waits))
+            return make(*given, **more)
+        return slow
+
+    def before(find):
+        def slow(*given):
+            found = find(*given)
             time.sleep(0.3)
-            return make(self)
-        return later
+            return found
+        return slow
 
     for name in ("create_model", "create_pipeline", "create_processing_job", "create_training_job",
                  "create_model_package", "start_pipeline_execution"):
-        setattr(SageMakerResponse, name, slow(getattr(SageMakerResponse, name)))
+        setattr(SageMakerResponse, name, later(getattr(SageMakerResponse, name)))
+
+    from moto.logs.models import LogGroup
+    from seatrial.rehearsal.aws.responses import SageMaker
+
+    LogGroup.__init__ = later(LogGroup.__init__)
+    SageMaker._job = before(SageMaker._job)
 """
 
 
@@ -107,3 +125,53 @@ def test_a_token_is_one_request(bench: Bench, of: Callable[[Bench], Callable[[],
     make = of(bench)
     outcome = race(3, lambda _: make())
     assert len(set(outcome)) == 1, outcome
+
+
+def test_a_job_is_deleted_once(bench: Bench) -> None:
+    bench.process("gone", "pass")
+    once = Config(retries={"total_max_attempts": 1})  # a failure of the server would be tried again
+    sagemaker = boto3.client("sagemaker", config=once, **bench.aws.client_settings())
+    outcome = race(2, lambda _: sagemaker.delete_processing_job(ProcessingJobName="gone") and "deleted")
+    assert outcome.count("deleted") == 1, outcome
+    assert any("ValidationException" in str(each) for each in outcome)
+
+
+def test_a_log_group_keeps_what_is_in_it(bench: Bench) -> None:
+    """The first two jobs of a kind make their group at the same moment."""
+
+    def write(job: int) -> None:
+        LogStream(bench.client("logs"), "/aws/of-two-jobs", f"job-{job}/algo-1").write([f"line of {job}"])
+
+    assert race(2, write) == [None, None]
+    assert [bench.lines("/aws/of-two-jobs", f"job-{job}") for job in range(2)] == [["line of 0"], ["line of 1"]]
+
+
+def test_steps_side_by_side_register_in_one_new_group(bench: Bench) -> None:
+    """And in one that a listing shows on its second page."""
+    for number in range(11):
+        bench.sagemaker.create_model_package_group(ModelPackageGroupName=f"many-{number:02}")
+    container = {"Image": bench.uri, "ModelDataUrl": "s3://models/m.tar.gz"}
+    offers = {"SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"]}
+    steps = [
+        {
+            "Name": f"register-{number}",
+            "Type": "RegisterModel",
+            "Arguments": {
+                "ModelPackageGroupName": group,
+                "InferenceSpecification": {"Containers": [container], **offers},
+            },
+        }
+        for number, group in enumerate(("new", "new", "new", "many-10"))
+    ]
+    definition = json.dumps({"Version": "2020-12-01", "Steps": steps})
+    settings = {"PipelineDefinition": definition, "RoleArn": bench.role, "ClientRequestToken": "2" * 32}
+    bench.sagemaker.create_pipeline(PipelineName="registers", **settings)
+    arn = bench.sagemaker.start_pipeline_execution(PipelineName="registers")["PipelineExecutionArn"]
+    said = bench.until(
+        lambda: bench.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn),
+        lambda d: d["PipelineExecutionStatus"] != "Executing",
+    )
+    told = bench.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)["PipelineExecutionSteps"]
+    assert said["PipelineExecutionStatus"] == "Succeeded", [each.get("FailureReason") for each in told]
+    listed = bench.sagemaker.list_model_packages(ModelPackageGroupName="new")["ModelPackageSummaryList"]
+    assert sorted(each["ModelPackageVersion"] for each in listed) == [1, 2, 3]

@@ -5,10 +5,17 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
+
+from seatrial.rehearsal.aws.pipelines.definition import Step
+from seatrial.rehearsal.aws.pipelines.steps import Callbacks, Running, StepStopped, run_callback
+from seatrial.rehearsal.aws.pipelines.values import Scope
+from seatrial.rehearsal.aws.world import World
+from tests.racing import race
 
 
 def _step(bench: Any, name: str, code: str, **more: Any) -> dict[str, Any]:
@@ -272,6 +279,22 @@ def test_a_callback_step_waits_for_its_answer(bench: Any) -> None:
     assert _ended(bench, arn)["PipelineExecutionStatus"] == "Succeeded"
     with pytest.raises(ClientError, match="No step waits"):
         bench.sagemaker.send_pipeline_execution_step_success(**answer)
+
+
+def test_a_callback_step_that_is_stopped_before_it_waits_does_not_wait() -> None:
+    sent: list[str] = []
+    queue = SimpleNamespace(send_message=lambda QueueUrl, MessageBody: sent.append(QueueUrl))
+    running = Running(
+        world=cast("World", SimpleNamespace(client=lambda *_: queue)),
+        region="us-east-1",
+        execution_arn="arn",
+        scope=cast("Scope", SimpleNamespace(resolve=lambda value: value)),
+        role="",
+    )
+    step = cast("Step", SimpleNamespace(name="ask", document={"SqsQueueUrl": "url"}, arguments={}))
+    running.stop()
+    outcome = race(1, lambda _: run_callback(step, running, Callbacks()))
+    assert ([type(each) for each in outcome], sent) == ([StepStopped], ["url"])
 
 
 FAIL = {"Name": "f", "Type": "Fail", "Arguments": {"ErrorMessage": "x"}}
