@@ -93,17 +93,17 @@ def rollback(
     model = opened.model(name)
     requests: list[SentRequest] = []
     target = connect(opened, cloud, stack, requests.append if dry_run else None)
-    leaving = int(target.endpoints.get(name).version)
+    leaving = target.endpoints.get(name).version
 
     def give_way() -> None:
-        target.registry.rollback(name, leaving)
+        target.registry.rollback(name, int(leaving))
 
-    served = target.endpoints.rollback(name, settings=model.endpoint, before_switch=give_way)
+    served = target.endpoints.rollback(name, settings=model.endpoint, leaving=leaving, before_switch=give_way)
     if dry_run:
         print_requests(requests, as_json=as_json)
         return
     if as_json:
-        print_json({"name": name, "version": int(served.version), "url": served.url, "rolled_back": leaving})
+        print_json({"name": name, "version": int(served.version), "url": served.url, "rolled_back": int(leaving)})
         return
     console().print(f" {name} v{served.version} serves again at {served.url}; v{leaving} was rolled back")
 

@@ -231,11 +231,22 @@ class Endpoints(Protocol):
             ResourceError: the machine refuses: a port is taken.
         """
 
-    def rollback(self, name: str, *, settings: Endpoint, before_switch: Callable[[], None] | None = None) -> Served:
+    def rollback(
+        self,
+        name: str,
+        *,
+        settings: Endpoint,
+        leaving: str | None = None,
+        before_switch: Callable[[], None] | None = None,
+    ) -> Served:
         """Deploy the version that served before this one.
 
+        ``leaving`` is the version that is to go; None: whichever serves. So two people who see the same bad version go
+        back one step together, not two.
+
         Raises:
-            EndpointError: as ``deploy``; or there is no such version, or no such endpoint.
+            EndpointError: as ``deploy``; or there is no such version, no such endpoint, or another serves than
+                ``leaving``.
         """
 
     def get(self, name: str) -> Served:
@@ -394,6 +405,9 @@ class Pipelines(Protocol):
             prepared: what was deployed.
             token: 32 to 128 characters.
         """
+
+    def runs(self, execution: str, prepared: Prepared) -> bool:
+        """Whether an execution runs what was prepared: between deploy and start, somebody else may have deployed."""
 
     def state(self, execution: str) -> Execution | None:
         """Return what an execution has come to; None when there is none with this id."""

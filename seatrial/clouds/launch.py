@@ -10,6 +10,7 @@ execution that was started with it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -21,11 +22,13 @@ from typing import Any
 from seatrial.clouds.base import Execution, Follower, PipelineRun, Pipelines, Prepared
 from seatrial.document.model import Document
 from seatrial.document.plan import plan
-from seatrial.errors import TaskError, UsageError
+from seatrial.errors import ResourceError, TaskError, UsageError
 from seatrial.project import Project
 
 Json = Any
 _LAST_LINES = 15
+_DEPLOYMENTS = 3
+"""How often a pipeline is deployed for one launch, where others deploy it between that and the start."""
 _TOKEN = range(32, 129)
 """How many characters a token may have: AWS's StartPipelineExecution, of its ClientRequestToken.
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StartPipelineExecution.html
@@ -169,12 +172,27 @@ def launch(
     if found and pipelines.state(entry.execution) is None:  # another account, or the pipeline was deleted
         entry, found = launches.open(prepared, again=True), False
     if not found:
-        pipelines.deploy(prepared)
-        entry = launches.note(entry, pipelines.start(prepared, entry.token))
+        entry = _started(pipelines, prepared, launches, entry)
     started(entry.execution, found)
     ended = pipelines.follow(entry.execution, follower)
     launches.forget(entry)
     return ended
+
+
+def _started(pipelines: Pipelines, prepared: Prepared, launches: Launches, entry: Entry) -> Entry:
+    token = entry.token
+    for _ in range(_DEPLOYMENTS):
+        pipelines.deploy(prepared)
+        execution = pipelines.start(prepared, token)
+        if pipelines.runs(execution, prepared):
+            return launches.note(entry, execution)
+        pipelines.stop(execution)
+        token = hashlib.sha256(token.encode()).hexdigest()  # the same for whoever launches the same beside this
+    raise ResourceError(
+        f"others deploy the pipeline {prepared.pipeline} all the time",
+        why=f"{_DEPLOYMENTS} times it was another definition by the time that it started. Each was stopped at once.",
+        todo="Agree on who launches, or give each of you a stack of their own; then run the same command again.",
+    )
 
 
 def stop(pipelines: Pipelines, launches: Launches, pipeline: str) -> list[str]:

@@ -74,3 +74,17 @@ def _bodies(rows: Sequence[Json], settings: Endpoint) -> Iterator[bytes]:
 
 def _body(texts: Sequence[str]) -> bytes:
     return f'{{"instances": [{", ".join(texts)}]}}'.encode()
+
+
+def require_serving(name: str, serving: str | None, wanted: str) -> None:
+    """Refuse to go on about a version that does not serve (any more).
+
+    Raises:
+        EndpointError: another version serves, or none.
+    """
+    if serving != wanted:
+        raise EndpointError(
+            f"endpoint '{name}' serves {'nothing' if serving is None else f'v{serving}'}, not v{wanted}",
+            why="Another deployment took its place, or somebody put back what served before. Nothing was changed.",
+            todo="See what serves: seatrial endpoint list",
+        )

@@ -48,12 +48,12 @@ class Harbour:
 
     def rollback(self) -> Served:
         """As ``seatrial endpoint rollback`` does."""
-        leaving = int(self.endpoints.get(MODEL).version)
+        leaving = self.endpoints.get(MODEL).version
 
         def give_way() -> None:
-            self.registry.rollback(MODEL, leaving)
+            self.registry.rollback(MODEL, int(leaving))
 
-        return self.endpoints.rollback(MODEL, settings=Endpoint(), before_switch=give_way)
+        return self.endpoints.rollback(MODEL, settings=Endpoint(), leaving=leaving, before_switch=give_way)
 
     @property
     def champion(self) -> int | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from seatrial.errors import EndpointError
+from seatrial.project import Endpoint
 from tests.contract.endpoint_samples import MODEL, Harbour, wrong_golden
 
 
@@ -35,6 +36,10 @@ def test_the_next_version_takes_over_and_the_way_back_leads_to_the_first(harbour
     assert (harbour.endpoints.get(MODEL).version, harbour.champion) == ("2", 2)
     with pytest.raises(EndpointError, match="serves v2, not v1"):
         harbour.endpoints.verify(MODEL, "1")
+    with pytest.raises(EndpointError, match="serves v2, not v3"):  # somebody else has put v3 back meanwhile
+        harbour.endpoints.rollback(
+            MODEL, settings=Endpoint(), leaving="3", before_switch=lambda: pytest.fail("it began")
+        )
     assert harbour.rollback().version == "1"
     assert (harbour.endpoints.get(MODEL).version, harbour.champion) == ("1", 1)
     assert harbour.endpoints.verify(MODEL, "1").rows > 0

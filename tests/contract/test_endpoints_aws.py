@@ -21,6 +21,7 @@ from seatrial.clouds.aws.made import Made
 from seatrial.clouds.aws.names import LONGEST, Names, model_shell
 from seatrial.clouds.aws.session import Aws, Request
 from seatrial.clouds.aws.stack import StackOutputs
+from seatrial.clouds.replay import replay
 from seatrial.errors import EndpointError, ProjectError, RegistryError, SeatrialError, UsageError
 from seatrial.project import Endpoint, Rollout
 from seatrial.rehearsal.aws import OfflineAws
@@ -241,28 +242,50 @@ def test_who_meets_another_deployment_under_way_waits_for_how_it_ends(
 def test_what_another_deployment_proves_on_is_not_removed(
     harbour: Harbour, stack: StackOutputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It took the place of ours, which therefore fails; that one goes on."""
+    """It took the place of ours, which therefore fails; ours goes on, on that one."""
     harbour.deploy(1)
     check = f"{stack.prefix}-{MODEL}-check-v2"
     sagemaker = Aws(stack.region).client("sagemaker")
     waiter, made = sagemaker.get_waiter("endpoint_deleted"), Made(Aws(stack.region), stack, print)
+    begun = list[Any]()
 
-    def replaced(*_: Any) -> Any:
+    def replaced(*given: Any) -> Any:
+        begun.append(made.describe(check)["CreationTime"])  # type: ignore[index]
+        if len(begun) > 1:
+            return replay(*given)
         config = made.describe(check)["EndpointConfigName"]  # type: ignore[index]
         sagemaker.delete_endpoint(EndpointName=check)
         waiter.wait(EndpointName=check, WaiterConfig={"Delay": 1})
         time.sleep(1.1)  # moto keeps whole seconds
         sagemaker.create_endpoint(EndpointName=check, EndpointConfigName=config)
-        made.settled(check)
+        begun.append(made.settled(check)["CreationTime"])  # type: ignore[index]
         raise EndpointError("ours is gone", why="", todo="")
 
     monkeypatch.setattr("seatrial.clouds.aws.endpoints.replay", replaced)
-    with pytest.raises(EndpointError, match="ours is gone"):
+    assert harbour.deploy(2).version == "2"
+    ours, theirs, then = begun
+    assert ours != theirs
+    assert theirs == then
+    assert harbour.champion == 2
+
+
+def test_a_version_does_not_prove_itself_for_ever(
+    harbour: Harbour, stack: StackOutputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harbour.deploy(1)
+    check, begun = f"{stack.prefix}-{MODEL}-check-v2", list[str]()
+    made = Made(Aws(stack.region), stack, print)
+
+    def removed(who: str, *_: Any) -> Any:
+        begun.append(who)
+        made.delete_endpoint(check)
+        raise EndpointError(f"attempt {len(begun)}: it does not answer", why="", todo="")
+
+    monkeypatch.setattr("seatrial.clouds.aws.endpoints.replay", removed)
+    with pytest.raises(EndpointError, match="attempt 3: it does not answer"):
         harbour.deploy(2)
-    monkeypatch.undo()
-    found = made.describe(check)
-    assert found is not None and found["EndpointStatus"] == "InService"
-    assert sagemaker.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
+    assert harbour.champion == 1
+    assert not [name for name in left(stack) if "check" in name]
 
 
 def test_the_champion_stays_when_only_its_new_machines_fail(harbour: Harbour, stack: StackOutputs) -> None:
@@ -401,7 +424,7 @@ def test_what_nobody_goes_back_to_is_removed(harbour: Harbour, stack: StackOutpu
     """Neither the live configuration nor the one before it is ever among that."""
     for number in (1, 2, 1, 2):
         harbour.deploy(number)
-    configs = [n for n in left(stack) if Names.of(stack, MODEL).is_config(n)]
+    configs = [n for n in left(stack) if Names.of(stack, MODEL).version_of(n) is not None]
     assert len(configs) == 3
     assert harbour.rollback().version == "1"
 
@@ -504,7 +527,7 @@ def test_names_say_what_is_in_them() -> None:
         Names(model, model_shell("trial", model, guardrails=(), pipelines=())) for model in ("late", "late_flights")
     )
     made = f"{other.endpoint}-v3-0123456789"
-    assert (own.is_config(made), other.is_config(made)) == (False, True)
+    assert (own.version_of(made), other.version_of(made)) == (None, 3)
     assert other.is_check("trial-late-flights-check-v3")
     assert not other.is_check("trial-late-flights")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from seatrial.clouds.launch import Launches, launch, stop
 from seatrial.document import read_text
 from seatrial.document.compile import compile_pipeline
 from seatrial.document.plan import plan
+from seatrial.errors import ResourceError
 from tests.racing import race
 from tests.rehearsal.offline import BUCKET, Cloud, offline
 
@@ -134,9 +134,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterato
 
 @pytest.fixture
 def reached(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """The offline AWS is where this process finds AWS, and the project's components are those that it imports."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "components"]:
-        monkeypatch.delitem(sys.modules, name)
+    """The offline AWS is where this process finds AWS."""
     for name, value in cloud.aws.environment().items():
         monkeypatch.setenv(name, value)
     return cloud
@@ -275,6 +273,38 @@ def test_many_launchers_at_once_start_one_execution(reached: Cloud, monkeypatch:
     assert reached.executions(work.pipeline) == [started[0]]
     assert set(started) == {started[0]}
     assert not list(Launches(reached.state).of(work.pipeline))
+
+
+def test_what_was_launched_runs_although_somebody_deploys_another_before_it_starts(
+    reached: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two commits on one stack. The execution of the other's definition is stopped; with a given token, too."""
+    mine = replace(prepared(reached, "sums"), pipeline="trial-parcels-shared")
+    changed = json.loads(mine.definition)
+    changed["Parameters"].append({"Name": "Added", "Type": "Integer", "DefaultValue": 1})
+    others = replace(mine, definition=json.dumps(changed))
+    deploy, between, started = AwsPipelines.deploy, [others], list[str]()
+
+    def deployed(self: AwsPipelines, work: Prepared) -> None:
+        deploy(self, work)
+        if between:
+            deploy(self, between.pop())
+
+    monkeypatch.setattr(AwsPipelines, "deploy", deployed)
+    pipelines, launches = connected(reached), Launches(reached.state, "given" * 8)
+    ended = launch(pipelines, mine, launches, Heard(), started=lambda id, _: started.append(id))
+    assert ended.status == "succeeded"
+    assert [step.name for step in ended.steps if step.status == "succeeded"]
+    states = {each: connected(reached).state(each).status for each in reached.executions(mine.pipeline)}
+    assert len(states) == 2
+    assert states.pop(started[0]) == "succeeded"
+    assert set(states.values()) <= {"stopping", "stopped"}
+    launch(pipelines, mine, launches, Heard(), started=lambda id, _: started.append(id))
+    assert started == [started[0]] * 2  # the same token finds the same execution
+
+    monkeypatch.setattr(AwsPipelines, "deploy", lambda self, _: deploy(self, others))
+    with pytest.raises(ResourceError, match="others deploy the pipeline trial-parcels-shared all the time"):
+        launch(pipelines, mine, launches, Heard(), again=True, started=lambda *_: pytest.fail("it started"))
 
 
 def test_a_person_sees_tasks_jobs_and_the_end(reached: Cloud) -> None:

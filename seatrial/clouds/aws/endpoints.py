@@ -22,7 +22,7 @@ from seatrial.clouds.aws.names import Names
 from seatrial.clouds.aws.session import Aws
 from seatrial.clouds.aws.stack import StackOutputs
 from seatrial.clouds.base import Registry, Replayed, Served
-from seatrial.clouds.replay import replay
+from seatrial.clouds.replay import replay, require_serving
 from seatrial.errors import EndpointError, RegistryError
 from seatrial.project import Endpoint, Rollout
 
@@ -32,6 +32,8 @@ _CLOCKS_DIFFER = timedelta(seconds=10)
 _GONE = ("Failed", "OutOfService")
 """What an endpoint is that answers nobody. Others may answer still, whatever else is wrong with them."""
 _NO_REASON = "SageMaker gives no reason"
+_PROOFS = 3
+"""How often a version may begin to prove itself, where other deployments of it remove what it does so on."""
 
 _ENDPOINT = ("sagemaker:endpoint/{endpoint}",)
 _CHECK = ("sagemaker:endpoint/{endpoint}-check-v*",)
@@ -110,10 +112,13 @@ class AwsEndpoints:
         name: str,
         *,
         settings: Endpoint,  # noqa: ARG002 - it comes back as it served, limits and image included
+        leaving: str | None = None,
         before_switch: Callable[[], None] | None = None,
     ) -> Served:
         """Put the version back that served before; see the contract. Once more goes further back, never forth."""
         serving = self._required(name)
+        if leaving is not None:
+            require_serving(name, serving.version, leaving)
         before = None if serving.replaces is None else self._made.serving(serving.replaces)
         if before is None:
             raise EndpointError(
@@ -191,39 +196,64 @@ class AwsEndpoints:
     # steps of a deployment
 
     def _prove(self, plan: Plan, package: Path) -> None:
-        """Bring the version up where no caller sees it, and replay its golden sample. The temporary endpoint goes."""
-        if plan.made is None:
-            self._made.make("CreateModel", plan.sagemaker_model())
-        check = plan.names.check(plan.version)
-        self._made.delete_endpoint(check)  # left over by a process that was killed
-        config = self._made.make_config(plan.check_config())
-        mine: Json = None
+        """Bring the version up where no caller sees it, and replay its golden sample. The temporary endpoint goes.
+
+        Deployments of one version share it (an approval may be told twice). Whoever is done first removes it; who was
+        not done begins anew.
+        """
+        for left in reversed(range(_PROOFS)):
+            if plan.made is None:
+                self._made.make("CreateModel", plan.sagemaker_model())
+            try:
+                self._prove_once(plan, package)
+            except _TakenAway as taken:
+                if not left:
+                    raise taken.failed from taken
+                self._told(f"another deployment of v{plan.version} removed {plan.names.check(plan.version)}: once more")
+            else:
+                return
+
+    def _prove_once(self, plan: Plan, package: Path) -> None:
+        version, check = f"challenger {plan.model} v{plan.version}", plan.names.check(plan.version)
+        config = plan.check_config()
+        there = self._made.settled(check)
+        used: Json = None
         try:
-            self._told(f"{plan.model} v{plan.version} is starting on {check}")
-            tags = [*self._stack.tag_list(), TEMPORARY]
-            self._made.make("CreateEndpoint", {"EndpointName": check, "EndpointConfigName": config, "Tags": tags})
-            mine = _made_at(self._made.describe(check))
-            found = self._made.settled(check)
-            if found is None or found["EndpointStatus"] != "InService":
+            if there is not None and _serves(there, config["EndpointConfigName"]):
+                used = _made_at(there)
+            else:
+                self._made.delete_endpoint(check)  # left over by a process that was killed
+                self._made.make_config(config)
+                self._told(f"{plan.model} v{plan.version} is starting on {check}")
+                self._made.make(
+                    "CreateEndpoint",
+                    {
+                        "EndpointName": check,
+                        "EndpointConfigName": config["EndpointConfigName"],
+                        "Tags": [*self._stack.tag_list(), TEMPORARY],
+                    },
+                )
+                used = _made_at(self._made.describe(check))
+                there = self._made.settled(check)
+            if there is None or not _serves(there, config["EndpointConfigName"]):
+                reason = (there or {}).get("FailureReason", "it was deleted meanwhile")
                 raise EndpointError(
-                    f"challenger {plan.model} v{plan.version} did not become healthy: "
-                    f"{(found or {}).get('FailureReason', 'it was deleted meanwhile')}",
+                    f"{version} did not become healthy: {reason}",
                     why="It was tried on an endpoint of its own. What served before still serves.",
                     todo=f"Its log group: /aws/sagemaker/Endpoints/{check}",
                 )
             if not self._aws.dry_run:
-                replay(
-                    f"challenger {plan.model} v{plan.version}",
-                    package,
-                    plan.digest,
-                    plan.settings,
-                    lambda body: self._invoke(check, body),
-                )
+                replay(version, package, plan.digest, plan.settings, lambda body: self._invoke(check, body))
+        except (EndpointError, Refused) as failed:
+            state = self._made.describe(check)
+            gone = state is None or state["EndpointStatus"] == "Deleting" or _made_at(state) != used
+            if (isinstance(failed, Refused) and failed.absent) or (used is not None and gone):
+                raise _TakenAway(failed) from failed
+            raise
         finally:
-            # an approval may be told twice: what another deployment made in its place is that one's to remove
-            if _made_at(self._made.describe(check)) in (None, mine):
+            if _made_at(self._made.describe(check)) in (None, used):
                 self._made.delete_endpoint(check)
-                self._made.delete("EndpointConfig", config)
+                self._made.delete("EndpointConfig", config["EndpointConfigName"])
 
     def _create(self, names: Names, config: str) -> None:
         self._told(f"endpoint {names.endpoint} is being made")
@@ -347,12 +377,7 @@ class AwsEndpoints:
     def verify(self, name: str, version: str) -> Replayed:
         """Replay the serving version's golden sample through the endpoint."""
         serving = self._required(name)
-        if serving.version != version:
-            raise EndpointError(
-                f"endpoint '{name}' serves v{serving.version}, not v{version}",
-                why="Another deployment took its place.",
-                todo="See: seatrial endpoint list",
-            )
+        require_serving(name, serving.version, version)
         endpoint = Names.of(self._stack, name).endpoint
         return replay(
             f"endpoint {name} v{version}",
@@ -424,8 +449,20 @@ class AwsEndpoints:
         listed = self._aws.pages("sagemaker", "ListEndpoints", "Endpoints", NameContains=names.endpoint)
         for check in [each["EndpointName"] for each in listed if names.is_check(each["EndpointName"])]:
             self._made.delete_endpoint(check)
-        self._made.remove(names, keep=())
+        self._made.remove(names)
         return was_there
+
+
+class _TakenAway(Exception):
+    """The temporary endpoint was removed or replaced while a version proved itself on it."""
+
+    def __init__(self, failed: EndpointError | Refused) -> None:
+        super().__init__(failed)
+        self.failed = failed
+
+
+def _serves(endpoint: Mapping[str, Json], config: str) -> bool:
+    return (endpoint["EndpointStatus"], endpoint["EndpointConfigName"]) == ("InService", config)
 
 
 def _made_at(endpoint: Mapping[str, Json] | None) -> Json:

@@ -6,8 +6,9 @@ is made; what would be there is answered from the requests, so that those that f
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -194,29 +195,48 @@ class Made:
         """Delete an endpoint, after what is going on with it; False when there was none."""
         if self.settled(endpoint) is None:
             return False
-        self.delete("Endpoint", endpoint)
+        try:
+            self.delete("Endpoint", endpoint)
+        except Refused:  # somebody else deletes it, or did; or this very request was repeated after a lost answer
+            state = self.describe(endpoint)
+            if state is not None and state["EndpointStatus"] != "Deleting":
+                raise
         self.settled(endpoint)
         return True
 
     def tidy(self, name: str) -> None:
-        """Remove configurations and models that nobody goes back to: neither what serves nor what served before it."""
-        keep: list[str] = []
-        state = self.describe(Names.of(self._stack, name).endpoint)
-        config = None if state is None else state["EndpointConfigName"]
-        while config is not None and len(keep) < _KEPT:
-            keep.append(config)
-            serving = self.serving(config)
-            config = None if serving is None else serving.replaces
-        self.remove(Names.of(self._stack, name), keep=keep)
+        """Remove configurations and models that nobody goes back to: neither what serves nor what served before it.
 
-    def remove(self, names: Names, *, keep: Sequence[str]) -> None:
-        models = {serving.sagemaker_model for config in keep if (serving := self.serving(config)) is not None}
+        Nor what is of a later version: another deployment may be about to put it there.
+        """
+        names = Names.of(self._stack, name)
+        state = self.describe(names.endpoint)
+        serving = None if state is None else self.serving(state["EndpointConfigName"])
+        if serving is None:
+            return  # somebody has ended the endpoint since, or put something of their own there
+        keep, newest = list[Serving](), int(serving.version)
+        while serving is not None and len(keep) < _KEPT:
+            keep.append(serving)
+            serving = None if serving.replaces is None else self.serving(serving.replaces)
+        self._remove(names, {each.config for each in keep}, {each.sagemaker_model for each in keep}, newest)
+
+    def remove(self, names: Names) -> None:
+        """Remove every configuration and model of an endpoint that has been ended."""
+        self._remove(names, set(), set(), math.inf)
+
+    def _remove(self, names: Names, configs: Set[str], models: Set[str], newest: float) -> None:
+        """All but these, and but what is of a later version than ``newest``."""
         for config in self._names("EndpointConfigs", "EndpointConfigName", names):
-            if names.is_config(config) and config not in keep:
+            version = names.version_of(config)
+            if version is not None and version <= newest and config not in configs:
                 self.delete("EndpointConfig", config)
         for model in self._names("Models", "ModelName", names):
-            if names.is_model(model) and model not in models:
+            if names.is_model(model) and model not in models and self._version_of(model) <= newest:
                 self.delete("Model", model)
+
+    def _version_of(self, model: str) -> int:
+        found = self._described("Model", model) or {}
+        return int(found.get("PrimaryContainer", {}).get("Environment", {}).get("SEATRIAL_VERSION", 0))
 
     def _names(self, kind: str, member: str, names: Names) -> Sequence[str]:
         found = self._aws.pages("sagemaker", f"List{kind}", kind, NameContains=names.endpoint)

@@ -132,9 +132,10 @@ class Names:
         """Whether it is one of this endpoint's temporary ones."""
         return re.fullmatch(re.escape(self.endpoint) + r"-check-v\d+", name) is not None
 
-    def is_config(self, name: str) -> bool:
-        """Whether it is a configuration of this endpoint, or of a temporary one."""
-        return re.fullmatch(re.escape(self.endpoint) + r"(-check)?-v\d+-[0-9a-f]{10}", name) is not None
+    def version_of(self, config: str) -> int | None:
+        """Which version a configuration of this endpoint, or of a temporary one, serves; None: it is none of these."""
+        found = re.fullmatch(re.escape(self.endpoint) + r"(?:-check)?-v(\d+)-[0-9a-f]{10}", config)
+        return None if found is None else int(found[1])
 
     def is_model(self, name: str) -> bool:
         """Whether it is one of this endpoint's models."""

@@ -52,6 +52,7 @@ LAUNCHES = declare(
     Call("sagemaker:ListTags", _PIPELINE, "see whether it has its tags"),
     Call("sagemaker:AddTags", _PIPELINE, "tag it"),
     Call("sagemaker:StartPipelineExecution", _PIPELINE, "start it"),
+    Call("sagemaker:DescribePipelineDefinitionForExecution", _EXECUTIONS, "see that it runs what was deployed"),
     Call("sagemaker:DescribePipelineExecution", _EXECUTIONS, "follow it"),
     Call("sagemaker:ListPipelineExecutionSteps", _EXECUTIONS, "follow its steps"),
     Call("sagemaker:StopPipelineExecution", _EXECUTIONS, "stop it", unused_reason="nothing is stopped in a story"),
@@ -179,6 +180,11 @@ class AwsPipelines:
             ClientRequestToken=token,
         )
         return str(answer.get("PipelineExecutionArn", ""))
+
+    def runs(self, execution: str, prepared: Prepared) -> bool:
+        """Whether it runs what was prepared; see the contract."""
+        said = self._aws.ask("sagemaker", "DescribePipelineDefinitionForExecution", PipelineExecutionArn=execution)
+        return bool(json.loads(said["PipelineDefinition"]) == json.loads(prepared.definition))
 
     def _upload(self, key: str, content: bytes) -> None:
         bucket = self._stack.bucket

@@ -285,7 +285,7 @@ class AwsRegistry:
     def _read(self, model: str, number: int, champions: Champions) -> Version:
         described = self._described(model, number)
         if _shown(described) != _role(number, champions):
-            self._reflect(model, champions, (number,))
+            self._reflect(model, self._ledger.read(model), (number,))  # it may have changed since it was read
         return self._version(model, described, champions)
 
     def _version(self, model: str, described: Mapping[str, Json], champions: Champions) -> Version:

@@ -32,7 +32,7 @@ from seatrial.clouds.local.endpoint_state import (
     supervised,
 )
 from seatrial.clouds.local.predicting import post_json
-from seatrial.clouds.replay import replay
+from seatrial.clouds.replay import replay, require_serving
 from seatrial.errors import EndpointError, ResourceError
 from seatrial.project import Endpoint, Rollout
 
@@ -65,9 +65,19 @@ class LocalEndpoints:
             name, _spec(version, package, digest, settings), settings.port, before_switch or (lambda: None)
         )
 
-    def rollback(self, name: str, *, settings: Endpoint, before_switch: Callable[[], None] | None = None) -> Served:
+    def rollback(
+        self,
+        name: str,
+        *,
+        settings: Endpoint,
+        leaving: str | None = None,
+        before_switch: Callable[[], None] | None = None,
+    ) -> Served:
         """Put the version back that served before; see the contract. Once more goes further back, never forth."""
-        previous = self._required(name)["previous"]
+        state = self._required(name)
+        if leaving is not None:
+            require_serving(name, (state["serving"] or {}).get("version"), leaving)
+        previous = state["previous"]
         if previous is None:
             raise EndpointError(
                 f"endpoint '{name}' has no previous version",
@@ -164,15 +174,8 @@ class LocalEndpoints:
     def verify(self, name: str, version: str) -> Replayed:
         """Replay the serving version's golden sample through the public port."""
         state = self._required(name)
-        serving = state["serving"]
-        if serving is None or serving["version"] != version:
-            found = "nothing" if serving is None else f"v{serving['version']}"
-            raise EndpointError(
-                f"endpoint '{name}' serves {found}, not v{version}",
-                why="Another deployment took its place.",
-                todo="See: seatrial endpoint list",
-            )
-        return _replay(f"endpoint {name} v{version}", state["port"], serving)
+        require_serving(name, (state["serving"] or {}).get("version"), version)
+        return _replay(f"endpoint {name} v{version}", state["port"], state["serving"])
 
     def _required(self, name: str) -> dict[str, Json]:
         state = read_state(folder_of(self._state, name))
