@@ -8,8 +8,9 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import CodeType, ModuleType, SimpleNamespace
 
 from seatrial.component import compiled_for
 from seatrial.errors import DocumentError, MissingExtra
@@ -42,7 +43,8 @@ def compile_pipeline(path: Path, *, root: Path, image: str) -> str:
         raise MissingExtra("Compiling a pipeline", "kfp", "pipelines") from exc
     with _on_path(root), compiled_for(image), _caller_alone(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        spec = importlib.util.spec_from_file_location(f"_seatrial_pipeline_{path.stem}", path)
+        name = f"_seatrial_pipeline_{path.stem}"
+        spec = importlib.util.spec_from_file_location(name, path, loader=_Text(name, str(path)))
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         try:
@@ -64,6 +66,14 @@ def compile_pipeline(path: Path, *, root: Path, image: str) -> str:
             out = Path(folder) / "pipeline.yaml"
             compiler.Compiler().compile(found[0], str(out))
             return out.read_text(encoding="utf-8")
+
+
+class _Text(SourceFileLoader):
+    """Compiles what the file says now: Python trusts code that it compiled within the same second and of equal size."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
 
 
 @contextlib.contextmanager

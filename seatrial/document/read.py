@@ -6,6 +6,7 @@ All problems of a document are collected and reported at once.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -180,6 +181,12 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _Problem(f"{where}: expected a number, found {type(value).__name__}")
         return float(value)
+
+    def count(self, value: Json, where: str) -> int:
+        number = self.number(value, where)
+        if number < 0 or not number.is_integer():  # neither infinity nor NaN is one
+            raise _Problem(f"{where}: expected a whole number that is not negative, found {number:g}")
+        return int(number)
 
     def only(self, table: Mapping[str, Json], where: str, options: Iterable[str]) -> str:
         present = [option for option in options if option in table]
@@ -375,7 +382,7 @@ class _Reader:
 
     def loop(self, table: Mapping[str, Json], where: str) -> Loop | None:
         policy = self.table(table.get("iteratorPolicy", {}), f"{where}.iteratorPolicy", "parallelismLimit")
-        limit = int(self.number(policy.get("parallelismLimit", 0), where))
+        limit = self.count(policy.get("parallelismLimit", 0), f"{where}.iteratorPolicy.parallelismLimit")
         if "artifactIterator" in table:
             iterator = self.table(table["artifactIterator"], where, "items itemInput")
             items = self.table(iterator.get("items"), where, "inputArtifact")
@@ -402,14 +409,20 @@ class _Reader:
         def seconds(key: str, default: float) -> float:
             text = str(table.get(key, f"{default}s"))
             try:
-                return float(text.removesuffix("s"))
-            except ValueError as exc:
-                raise _Problem(f"{where}.{key}: {text!r} is not a duration in seconds") from exc
+                found = float(text.removesuffix("s"))
+            except ValueError:
+                found = -1
+            if not 0 <= found < math.inf:
+                raise _Problem(f"{where}.{key}: {text!r} is not a duration in seconds")
+            return found
 
+        factor = self.number(table.get("backoffFactor", 2.0), f"{where}.backoffFactor")
+        if not 0 <= factor < math.inf:
+            raise _Problem(f"{where}.backoffFactor: a pause cannot grow by {factor:g}")
         return Retry(
-            count=int(self.number(table.get("maxRetryCount", 0), where)),
+            count=self.count(table.get("maxRetryCount", 0), f"{where}.maxRetryCount"),
             backoff_s=seconds("backoffDuration", 0),
-            factor=self.number(table.get("backoffFactor", 2.0), where) or 2.0,
+            factor=factor or 2.0,
             max_backoff_s=seconds("backoffMaxDuration", 3600) or 3600.0,
         )
 

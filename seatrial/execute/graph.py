@@ -323,7 +323,14 @@ class _Scope:
         specs = self.interpreter._document.components[task.component].input_parameters
         found = {}
         for name, value in inputs.parameters.items():
-            found[name] = values.cast(value, specs[name].type) if name in specs else value
+            try:
+                found[name] = values.cast(value, specs[name].type) if name in specs else value
+            except ValueError as exc:
+                raise TaskError(
+                    f"task '{task.display_name}': input '{name}' of its condition: {exc}",
+                    why="A condition compares values of the types that its component declares.",
+                    todo="Check what the tasks before it return, and the pipeline's arguments.",
+                ) from exc
         return found
 
     def resolve(self, task: Task) -> Values:

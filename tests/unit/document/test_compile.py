@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -43,21 +44,32 @@ def pipe():
 """
 
 
-def test_projects_in_one_process_are_told_apart(tmp_path: Path) -> None:
+def test_projects_in_one_process_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their modules have the same names; those that the caller imported before stay the caller's."""
-    mine = sys.modules["components"] = ModuleType("components")
-    try:
-        for name in ("first", "second", "first"):
-            steps = tmp_path / name / "components" / "steps.py"
-            steps.parent.mkdir(parents=True, exist_ok=True)
-            (steps.parent / "__init__.py").touch()
-            steps.write_text(f"NAME = {name!r}")
-            (tmp_path / name / "pipe.py").write_text(_ONE)
-            assert f"- {name}\n" in compile_pipeline(tmp_path / name / "pipe.py", root=tmp_path / name, image="i")
-            assert sys.modules["components"] is mine
-            assert "components.steps" not in sys.modules
-    finally:
-        del sys.modules["components"]
+    mine = ModuleType("components")
+    monkeypatch.setitem(sys.modules, "components", mine)
+    before = {name for name in sys.modules if name.startswith("components.")}
+    for name in ("first", "second", "first"):
+        steps = tmp_path / name / "components" / "steps.py"
+        steps.parent.mkdir(parents=True, exist_ok=True)
+        (steps.parent / "__init__.py").touch()
+        steps.write_text(f"NAME = {name!r}")
+        (tmp_path / name / "pipe.py").write_text(_ONE)
+        assert f"- {name}\n" in compile_pipeline(tmp_path / name / "pipe.py", root=tmp_path / name, image="i")
+        assert sys.modules["components"] is mine
+        assert {name for name in sys.modules if name.startswith("components.")} == before
+
+
+def test_a_file_that_was_changed_within_its_time_stamp_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python trusts compiled code of the same second and size."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file = tmp_path / "pipe.py"
+    for name in ("one", "two"):
+        file.write_text(_ONE.replace("from components.steps import NAME", f"NAME = {name!r}"))
+        os.utime(file, (1, 1))
+        assert f"- {name}\n" in compile_pipeline(file, root=tmp_path, image="i")
 
 
 def test_a_setting_of_a_nested_pipeline_is_refused_under_its_name(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,14 @@ def test_a_document_is_read(tmp_path: Path) -> None:
         ({"root__dag__tasks__b__triggerPolicy": {"condition": "x == 'it's'"}}, "not understood"),
         ({"root__dag__tasks__b__triggerPolicy": {"strategy": "SOMETIMES"}}, "SOMETIMES is not supported"),
         ({"root__dag__tasks__b__retryPolicy": {"backoffDuration": "soon"}}, "'soon' is not a duration"),
+        ({"root__dag__tasks__b__retryPolicy": {"backoffDuration": "nan"}}, "'nan' is not a duration"),
+        ({"root__dag__tasks__b__retryPolicy": {"backoffMaxDuration": "-1s"}}, "'-1s' is not a duration"),
+        ({"root__dag__tasks__b__retryPolicy": {"backoffFactor": math.nan}}, "a pause cannot grow by nan"),
+        ({"root__dag__tasks__b__retryPolicy": {"maxRetryCount": math.inf}}, "that is not negative, found inf"),
+        (
+            {"root__dag__tasks__b__iteratorPolicy": {"parallelismLimit": -1}},
+            "Limit: expected a whole number",
+        ),
         ({"schemaVersion": "1.0"}, "schemaVersion 1.0"),
         ({"components": {"comp-a": {"executorLabel": "nope"}}}, "no executor 'nope'"),
         ({"deploymentSpec": {"executors": {"exec-a": {"resolver": {}}}}}, "resolver: not supported"),

@@ -197,6 +197,21 @@ def test_a_lone_condition_on_the_root_runs_its_branch(n: int, ran: list[str]) ->
     assert leaf.untouched == ({} if n == 2 else {"then": State.SKIPPED})
 
 
+def test_a_condition_on_what_is_not_of_its_declared_type_fails_its_task() -> None:
+    leaf, ended = play(
+        {"add": add},
+        {"add": {**ADD, "inputDefinitions": {"parameters": {"a": {"parameterType": "LIST"}}}}},
+        {
+            "one": task(
+                "add", inputs={"a": constant(1)}, triggerPolicy={"condition": "inputs.parameter_values['a'] == 2"}
+            )
+        },
+    )
+    assert leaf.calls == []
+    assert isinstance(ended, GraphFailed)
+    assert "input 'a' of its condition: expected a JSON list, got int" in str(ended.failures)
+
+
 def test_what_needs_a_skipped_task_is_skipped() -> None:
     leaf, ended = play(
         {"add": add},
