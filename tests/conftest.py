@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 from seatrial.document import read_text
 from seatrial.document.compile import compile_pipeline
@@ -21,6 +22,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # The same examples for everybody, as fast as the machine is; `--hypothesis-profile=default` looks for others.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+# Some would still be made of constants in whatever modules of ours, and of other tests, have been imported before.
+assert callable(providers._get_local_constants)
+providers._get_local_constants = lambda: providers.Constants()  # type: ignore[attr-defined]
 
 
 @dataclass

@@ -435,7 +435,7 @@ def test_captured_traffic_lies_below_the_artifact_root(harbour: Harbour, stack: 
     aws = Aws(stack.region)
     found: list[Any] = []
     end = threading.Event()
-    for _ in range(200):
+    for _ in range(2400):
         found = aws.ask("s3", "ListObjectsV2", Bucket=stack.bucket, Prefix=stack.key("capture", MODEL)).get(
             "Contents", []
         )

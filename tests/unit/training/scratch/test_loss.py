@@ -53,4 +53,9 @@ def test_loss_gradients(n: int, seed: int) -> None:
         gradient_error(lambda z: half_squared_error(z, y), half_squared_error_gradient(z, y).astype(np.float64), z)
         < 1e-6
     )
+
+
+def test_a_wrong_gradient_is_caught() -> None:
+    """The control of the test above, at losses that do depend on the sign."""
+    z, y = np.array([-2.0, 0.5, 3.0]), np.array([0.0, 1.0, 1.0])
     assert gradient_error(lambda z: log_loss(z, y), sigmoid(-z).astype(np.float64) + y, z) > 1e-3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import make_moons
 from sklearn.metrics import roc_auc_score
@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from seatrial.errors import DataError
 from training.scratch.arrays import Array, Float32, Float64
 from training.scratch.gradient_check import gradient_error
-from training.scratch.layers import ActivationName
+from training.scratch.layers import ActivationName, Relu
 from training.scratch.logistic import fit_logistic
 from training.scratch.network import Network, fit_network, new_network
 
@@ -47,7 +47,18 @@ def test_backpropagation_is_the_derivative_of_the_loss(
         columns, hidden=hidden, activation=activation, dropout=dropout, generator=generator, dtype=np.float64
     )
     x, y = generator.standard_normal((n, columns)), generator.integers(0, 2, n).astype(np.float64)
-    assert check(network, x, y) < 1e-6
+    error = check(network, x, y)
+    assume(not on_a_corner(network, x))  # ReLU has no derivative there
+    assert error < 1e-6
+
+
+def on_a_corner(network: Network, x: Float64) -> bool:
+    """Whether a ReLU's input is so near to 0 that a step of the check could take it to the other side."""
+    generator, near = np.random.default_rng(4), False
+    for layer in network.layers:
+        near = near or (isinstance(layer, Relu) and float(abs(x).min()) < 1e-3)
+        x = layer.forward(x, generator)[0].astype(np.float64)
+    return near
 
 
 def test_a_penalty_on_the_biases_is_caught() -> None:
