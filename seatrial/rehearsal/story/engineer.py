@@ -106,8 +106,19 @@ class Engineer:
         return prepared
 
     def start(self, prepared: Prepared) -> str:
-        """Start it; gives the execution."""
-        return self._pipelines.start(prepared, secrets.token_hex(20))
+        """Start it; gives the execution.
+
+        Raises:
+            RehearsalError: it runs something else.
+        """
+        execution = self._pipelines.start(prepared, secrets.token_hex(20))
+        if not self._pipelines.runs(execution, prepared):
+            raise RehearsalError(
+                f"the execution {execution} does not run what was deployed",
+                why="Nobody else deploys in a rehearsal: the service started another definition than it was given.",
+                todo="Report it, with the definition that `seatrial compile` writes.",
+            )
+        return execution
 
     def state(self, execution: str) -> Execution | None:
         """What the service says of an execution."""
