@@ -44,15 +44,16 @@ class Sent:
 
 @dataclass
 class Told:
-    """What DescribeEndpoint said, and when: the words of the stage, '' outside a deployment."""
+    """What DescribeEndpoint said: the words of the stage, or the endpoint's status; true at a moment in between."""
 
-    times: list[float] = field(default_factory=list)
+    asked: list[float] = field(default_factory=list)
+    answered: list[float] = field(default_factory=list)
     stages: list[str] = field(default_factory=list)
 
     def stage_of(self, sent: Sent) -> str | None:
         """The stage that held while the request was under way, None where it changed or was not looked at."""
-        before, after = bisect_right(self.times, sent.begun) - 1, bisect_left(self.times, sent.ended)
-        if before < 0 or after >= len(self.times) or len(set(self.stages[before : after + 1])) > 1:
+        before, after = bisect_right(self.answered, sent.begun) - 1, bisect_left(self.asked, sent.ended)
+        if before < 0 or after >= len(self.stages) or len(set(self.stages[before : after + 1])) > 1:
             return None
         return self.stages[before]
 
@@ -152,9 +153,10 @@ def _deployed_once(
                 lost.append(str(error))
 
     def look() -> dict[str, Any]:
+        told.asked.append(time.monotonic())
         said: dict[str, Any] = bench.sagemaker.describe_endpoint(EndpointName=name)
+        told.answered.append(time.monotonic())
         pending = said.get("PendingDeploymentSummary", {}).get("ProductionVariants")
-        told.times.append(time.monotonic())
         told.stages.append(pending[0]["VariantStatus"][0]["StatusMessage"] if pending else said["EndpointStatus"])
         return said
 
