@@ -62,7 +62,9 @@ def test_a_version_that_is_released_twice_is_served(
 
 
 def test_an_endpoint_that_is_stopped_twice_is_stopped(people: tuple[Harbour, Harbour], stack: StackOutputs) -> None:
-    assert race(2, lambda person: people[person].endpoints.stop(MODEL)) == [True, True]
+    outcome = race(2, lambda person: people[person].endpoints.stop(MODEL))
+    assert outcome.count(True) >= 1
+    assert outcome.count(False) == 2 - outcome.count(True)  # who came when it was gone is told so
     assert left(stack) == []
 
 

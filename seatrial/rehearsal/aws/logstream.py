@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 _EVENTS_PER_CALL = 1000
 _LONGEST_EVENT = 256_000
@@ -16,9 +19,9 @@ class LogStream:
     def __init__(self, logs: Any, group: str, stream: str) -> None:
         self._logs = logs
         self._names = {"logGroupName": group, "logStreamName": stream}
-        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+        with _unless_there():
             logs.create_log_group(logGroupName=group)
-        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+        with _unless_there():
             logs.create_log_stream(**self._names)
 
     def write(self, lines: list[str]) -> None:
@@ -27,3 +30,13 @@ class LogStream:
         events = [{"timestamp": now, "message": line[:_LONGEST_EVENT]} for line in lines if line.strip()]
         for start in range(0, len(events), _EVENTS_PER_CALL):
             self._logs.put_log_events(**self._names, logEvents=events[start : start + _EVENTS_PER_CALL])
+
+
+@contextmanager
+def _unless_there() -> Iterator[None]:
+    """By the error's code: botocore may make a client's exception classes twice, where two threads ask first."""
+    try:
+        yield
+    except ClientError as refused:
+        if refused.response["Error"]["Code"] != "ResourceAlreadyExistsException":
+            raise

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -144,6 +145,21 @@ def test_a_log_group_keeps_what_is_in_it(bench: Bench) -> None:
 
     assert race(2, write) == [None, None]
     assert [bench.lines("/aws/of-two-jobs", f"job-{job}") for job in range(2)] == [["line of 0"], ["line of 1"]]
+
+
+def test_a_log_stream_that_is_there_is_used_whichever_class_says_so() -> None:
+    """botocore made a client's exception classes twice, as two threads first asked for them, and raised the others."""
+
+    def refuse(code: str) -> Callable[..., Any]:
+        def create(**_: str) -> Any:
+            raise ClientError({"Error": {"Code": code, "Message": "no"}}, "CreateLogGroup")
+
+        return create
+
+    there, denied = refuse("ResourceAlreadyExistsException"), refuse("AccessDeniedException")
+    LogStream(SimpleNamespace(create_log_group=there, create_log_stream=there), "group", "stream")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        LogStream(SimpleNamespace(create_log_group=there, create_log_stream=denied), "group", "stream")
 
 
 def test_steps_side_by_side_register_in_one_new_group(bench: Bench) -> None:
